@@ -1,0 +1,90 @@
+"""Revezamento: the user stays logged in, whichever server answers."""
+
+from datetime import UTC, datetime
+
+from flask import Flask, Response
+from flask.json.provider import DefaultJSONProvider
+
+from revezamento import cli, errors, logs, negotiation
+from revezamento.database import Database
+from revezamento.health import health
+from revezamento.login_limit import LoginLimit
+from revezamento.messages import LABELS
+from revezamento.metrics import Metrics
+from revezamento.origin import refuse_cross_site
+from revezamento.passwords import Passwords
+from revezamento.proxy import TrustedProxyFix
+from revezamento.readiness import Readiness
+from revezamento.redis_link import RedisLink
+from revezamento.services import EXTENSION, Services
+from revezamento.session_store import SessionStore
+from revezamento.sessions import RedisSessions
+from revezamento.settings import Settings, settings_or_exit
+from revezamento.users import Users
+from revezamento.views import pages
+
+MAX_BODY_BYTES = 16 * 1024
+"""The largest body is a login."""
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the app of one backend; connects to nothing yet.
+
+    Args:
+        settings: read from the environment where not given; a bad environment then ends the process with exit status 1.
+    """
+    settings = settings or settings_or_exit()
+    app = Flask(__name__, static_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES)
+    app.json = _make_json(app)
+    services = _make_services(settings)
+    app.extensions[EXTENSION] = services
+    app.session_interface = RedisSessions(services.sessions, settings)
+
+    errors.init_app(app)
+    app.register_blueprint(pages)
+    app.register_blueprint(health)
+    app.cli.add_command(cli.users)
+    app.before_request(refuse_cross_site)
+
+    @app.after_request
+    def add_headers(response: Response) -> Response:
+        response.headers["X-Backend"] = settings.node
+        response.headers["Cache-Control"] = "no-store"
+        response.vary.update(("Cookie", "Accept", "Accept-Language"))
+        return response
+
+    @app.context_processor
+    def add_texts() -> dict[str, object]:
+        lang = negotiation.language()
+        return {"lang": lang, "label": LABELS[lang]}
+
+    routes = frozenset(rule.rule for rule in app.url_map.iter_rules())
+    logged = logs.RequestLog(app.wsgi_app, settings.node, routes, services.metrics)
+    app.wsgi_app = TrustedProxyFix(logged, settings.trusted_proxies)  # type: ignore[method-assign]
+    return app
+
+
+def _make_json(app: Flask) -> DefaultJSONProvider:
+    provider = DefaultJSONProvider(app)
+    provider.sort_keys = provider.ensure_ascii = False
+    return provider
+
+
+def _make_services(settings: Settings) -> Services:
+    metrics = Metrics(multiprocess=settings.metrics_dir is not None)
+    down_log = logs.DownLog(metrics)
+    link = RedisLink(settings, down_log)
+    database = Database(settings, settings.mysql_user, settings.mysql_password, down_log)
+    return Services(
+        settings=settings,
+        metrics=metrics,
+        redis=link,
+        database=database,
+        sessions=SessionStore(link, settings, metrics),
+        users=Users(database),
+        passwords=Passwords(settings.workers),
+        login_limit=LoginLimit(link, settings),
+        readiness=Readiness(link),
+        started=datetime.now(UTC),
+    )

@@ -1,0 +1,180 @@
+"""`flask --app revezamento users …`: the users, from the command line of a backend."""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import structlog
+from flask.cli import AppGroup
+
+from revezamento.database import Database
+from revezamento.errors import DependencyDown
+from revezamento.logs import DownLog
+from revezamento.passwords import MAX_CHARACTERS, MIN_CHARACTERS, is_password
+from revezamento.services import services
+from revezamento.users import NAME_CHARACTERS, User, Users, canonical
+
+LONGEST_LOGIN_SECONDS = 5.0
+"""More than a login can take from its first question to MySQL to its session in Redis."""
+
+_FIELDS = ("usuario", "nome", "email", "senha")
+
+_password_stdin = click.option("--password-stdin", is_flag=True, help="Read the password from stdin instead of asking.")
+
+
+@click.group(cls=AppGroup)
+def users() -> None:
+    """Add, list and disable users."""
+    # Errors are told as sentences on stderr: stdout belongs to the results.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+@users.command()
+@click.argument("usuario")
+@click.option("--nome", required=True, help="The user's name, as people write it.")
+@click.option("--email", required=True)
+@_password_stdin
+def add(usuario: str, nome: str, email: str, *, password_stdin: bool) -> None:
+    """Add USUARIO."""
+    name = _name(usuario)
+    with _account() as table:
+        senha_hash = services().passwords.hash(_new_password(from_stdin=password_stdin))
+        if not table.add(name, nome, email, senha_hash):
+            raise click.ClickException(f"there is already a user {name}; use `users passwd {name}` for a new password")
+    click.echo(f"{name}: added")
+
+
+@users.command()
+@click.argument("usuario")
+@_password_stdin
+def passwd(usuario: str, *, password_stdin: bool) -> None:
+    """Give USUARIO a new password and end all sessions of the old one."""
+    with _account() as table:
+        user = _find(table, usuario)
+        table.set_hash(user.id, services().passwords.hash(_new_password(from_stdin=password_stdin)))
+        click.echo(f"{user.usuario}: new password, {_end_sessions(user)} sessions ended")
+
+
+@users.command()
+@click.argument("usuario")
+def disable(usuario: str) -> None:
+    """Refuse logins of USUARIO from now on and end all sessions."""
+    with _account() as table:
+        user = _find(table, usuario)
+        table.disable(user.id)
+        click.echo(f"{user.usuario}: disabled, {_end_sessions(user)} sessions ended")
+
+
+@users.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+def list_(*, as_json: bool) -> None:
+    """List the users."""
+    with _account() as table:
+        everybody = table.all()
+    if as_json:
+        fields = ("usuario", "nome", "email", "ativo")
+        click.echo(
+            json.dumps([{name: getattr(user, name) for name in fields} for user in everybody], ensure_ascii=False)
+        )
+        return
+    for user in everybody:
+        click.echo(f"{user.usuario}\t{user.nome}\t{user.email}\t{'active' if user.ativo else 'disabled'}")
+
+
+@users.command("import")
+def import_() -> None:
+    """Add those users of a JSON list on stdin that are missing: usuario, nome, email and senha of each."""
+    entries = _entries(sys.stdin.read())
+    added = 0
+    with _account() as table:
+        for entry in entries:
+            name = entry["usuario"]
+            is_new = table.find(name) is None and table.add(
+                name, entry["nome"], entry["email"], services().passwords.hash(entry["senha"])
+            )
+            added += is_new
+            click.echo(f"{name}: {'added' if is_new else 'already there'}")
+    click.echo(f"{added} added, {len(entries) - added} already there")
+
+
+@contextmanager
+def _account() -> Iterator[Users]:
+    """Work as the administrator's account where its password is given, else as the app's, which may only read."""
+    settings, metrics = services().settings, services().metrics
+    database = services().database
+    if settings.mysql_admin_password:
+        database = Database(settings, settings.mysql_admin_user, settings.mysql_admin_password, DownLog(metrics))
+    try:
+        yield Users(database)
+    except DependencyDown as error:
+        reason = getattr(error.__cause__, "orig", error.__cause__)
+        hint = "" if settings.mysql_admin_password else " (no mysql_admin_password in $CREDENTIALS_DIRECTORY)"
+        raise click.ClickException(f"{error.dependency} does not serve this command{hint}: {reason}") from error
+    finally:
+        database.close()
+
+
+def _end_sessions(user: User) -> int:
+    # A login that has just passed its check may still start a session: wait for it, and end that one too.
+    ended = services().sessions.delete_all(user.id)
+    time.sleep(LONGEST_LOGIN_SECONDS)
+    return ended + services().sessions.delete_all(user.id)
+
+
+def _name(usuario: str) -> str:
+    name = canonical(usuario)
+    if name is None:
+        raise click.ClickException(f"{usuario!r} cannot be a user: 1 to {NAME_CHARACTERS} printable characters")
+    return name
+
+
+def _find(table: Users, usuario: str) -> User:
+    name = _name(usuario)
+    user = table.find(name)
+    if user is None:
+        raise click.ClickException(f"there is no user {name}; `users list` shows them all")
+    return user
+
+
+def _new_password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        senha = sys.stdin.readline().removesuffix("\n")
+    else:
+        senha = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    problem = _password_problem(senha)
+    if problem:
+        raise click.ClickException(problem)
+    return str(senha)
+
+
+def _password_problem(senha: str) -> str | None:
+    if is_password(senha) and len(senha) >= MIN_CHARACTERS:
+        return None
+    return f"a password has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters, none of them a control character"
+
+
+def _entries(text: str) -> list[dict[str, str]]:
+    try:
+        entries = json.loads(text)
+    except ValueError as error:
+        raise click.ClickException(f"stdin is not JSON: {error}") from error
+    if not isinstance(entries, list):
+        raise click.ClickException(f"stdin must be a JSON list of objects with {', '.join(_FIELDS)}")
+    return [_entry(number, entry) for number, entry in enumerate(entries, start=1)]
+
+
+def _entry(number: int, entry: Any) -> dict[str, str]:
+    if not isinstance(entry, dict) or sorted(entry) != sorted(_FIELDS):
+        raise click.ClickException(f"entry {number} must be an object with exactly {', '.join(_FIELDS)}")
+    for name in _FIELDS:
+        if not isinstance(entry[name], str) or not entry[name].strip():
+            raise click.ClickException(f"entry {number}: {name} must be text, and not empty")
+    problem = _password_problem(entry["senha"])
+    if problem:
+        raise click.ClickException(f"entry {number} ({entry['usuario']}): {problem}")
+    return {**entry, "usuario": _name(entry["usuario"])}

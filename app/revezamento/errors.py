@@ -1,0 +1,80 @@
+"""Every refusal and failure as one kind of answer: JSON for programs, a plain page for browsers."""
+
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, jsonify, make_response, render_template
+from werkzeug.exceptions import HTTPException
+
+from revezamento.messages import Message
+from revezamento.negotiation import text, wants_html
+
+RETRY_AFTER_SECONDS = 2
+"""What a 503 asks for: longer than a restart of Redis or MySQL usually takes, short enough for a person."""
+
+_BY_STATUS: dict[int, Message] = {
+    403: "cross_site",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    503: "unavailable",
+}
+
+
+class DependencyDown(Exception):
+    """Redis or MySQL did not serve a call in time."""
+
+    def __init__(self, dependency: str) -> None:
+        super().__init__(f"{dependency} is down")
+        self.dependency = dependency
+
+
+class Refusal(HTTPException):
+    """An answer that is not the one asked for, with a status and a message of ours.
+
+    Args:
+        status: HTTP status code, 400 or above.
+        message: key of the text in `revezamento.messages`.
+        retry_after: seconds after which asking again makes sense.
+    """
+
+    def __init__(self, status: int, message: Message, retry_after: int | None = None) -> None:
+        super().__init__()
+        self.code = status
+        self.message: Message = message
+        self.retry_after = retry_after
+
+    def get_headers(self, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
+        """Add `Retry-After` to the headers of the answer."""
+        headers = super().get_headers(*args, **kwargs)
+        return headers if self.retry_after is None else [*headers, ("Retry-After", str(self.retry_after))]
+
+
+def init_app(app: Flask) -> None:
+    """Answer every HTTP error and every dependency that is down in the client's format and language."""
+    app.register_error_handler(HTTPException, _answer)
+    app.register_error_handler(DependencyDown, _answer_down)
+
+
+def _answer_down(_: DependencyDown) -> Response:
+    return _answer(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", RETRY_AFTER_SECONDS))
+
+
+def _answer(error: HTTPException) -> Response:
+    # A session that cannot be saved fails after the view: Flask hands it over wrapped in a 500.
+    original = getattr(error, "original_exception", None)
+    if isinstance(original, DependencyDown):
+        return _answer_down(original)
+
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    message = error.message if isinstance(error, Refusal) else _message_for(status)
+    if wants_html():
+        response = make_response(render_template("error.html", status=status, message=text(message)), status)
+    else:
+        response = make_response(jsonify(erro=text(message)), status)
+    response.headers.extend([header for header in error.get_headers() if header[0] != "Content-Type"])
+    return response
+
+
+def _message_for(status: int) -> Message:
+    return _BY_STATUS.get(status, "bad_request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "internal")

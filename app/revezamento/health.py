@@ -1,0 +1,47 @@
+"""What the app says about itself: `/status` to everybody, the rest to machines of the inside."""
+
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from revezamento.services import services
+
+health = Blueprint("health", __name__)
+
+
+@health.get("/status")
+def status() -> Response:
+    """Show this server, and how fast Redis and MySQL answer it; 200 also where they do not."""
+    current = services()
+    return jsonify(
+        servidor=current.settings.server_name,
+        versao=current.settings.release,
+        desde=current.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        redis=_probe(current.redis.ping_ms()),
+        mysql=_probe(current.database.ping_ms()),
+    )
+
+
+@health.get("/livez")
+def livez() -> Response:
+    """Answer 200 as long as this process handles requests."""
+    return jsonify(ok=True)
+
+
+@health.get("/readyz")
+def readyz() -> tuple[Response, int]:
+    """Answer 200 where logged-in users can be served, 503 where they cannot."""
+    is_ready = services().readiness.is_ready()
+    return jsonify(ok=is_ready), HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+
+
+@health.get("/metrics")
+def metrics() -> Response:
+    """Answer in Prometheus' text format."""
+    return Response(services().metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _probe(milliseconds: float | None) -> dict[str, Any]:
+    return {"ok": milliseconds is not None, "ms": None if milliseconds is None else round(milliseconds, 1)}

@@ -1,0 +1,111 @@
+"""JSON lines on stdout, which systemd carries to the journal: one a request, and one for each event worth knowing."""
+
+import logging
+import re
+import sys
+import uuid
+from collections.abc import Callable, Iterable
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, Any, TextIO
+
+import structlog
+from structlog.contextvars import bind_contextvars, clear_contextvars, merge_contextvars
+
+from revezamento.metrics import Metrics
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+DOWN_LOG_SECONDS = 5
+"""At most one line in this time for a dependency that stays down: the request lines tell the rest."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_SHARED: list[structlog.types.Processor] = [
+    merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+_RENDERED: list[structlog.types.Processor] = [
+    structlog.processors.format_exc_info,
+    structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+]
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+def json_formatter() -> logging.Formatter:
+    """Return a formatter that writes records of the standard library as the same JSON lines."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_SHARED,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_RENDERED],
+    )
+
+
+def configure(stream: TextIO = sys.stdout) -> None:
+    """Send the logs of this process, those of libraries included, to a stream as JSON lines."""
+    structlog.configure(
+        processors=[*_SHARED, *_RENDERED],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(json_formatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+
+
+class RequestLog:
+    """WSGI middleware: one log line and one measurement a request, and the request's id on every line between.
+
+    The id is the one nginx made (`X-Request-Id`), so that one search finds a request in the logs of both.
+    """
+
+    def __init__(self, app: "WSGIApplication", node: str, routes: frozenset[str], metrics: Metrics) -> None:
+        self._app = app
+        self._node = node
+        self._routes = routes
+        self._metrics = metrics
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer as the wrapped application does, and log it."""
+        started = perf_counter()
+        status = 500
+        clear_contextvars()
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        bind_contextvars(request_id=given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex, backend=self._node)
+
+        def remember(status_line: str, *args: Any) -> Callable[[bytes], object]:
+            nonlocal status
+            status = int(status_line[:3])
+            return start_response(status_line, *args)
+
+        try:
+            return self._app(environ, remember)
+        finally:
+            seconds = perf_counter() - started
+            method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+            self._metrics.observe(method, path if path in self._routes else "other", status, seconds)
+            log.info(
+                "request",
+                method=method,
+                path=path,
+                status=status,
+                ms=round(seconds * 1000, 1),
+                client=environ.get("REMOTE_ADDR"),
+            )
+
+
+class DownLog:
+    """Tells that a dependency is down, once every `DOWN_LOG_SECONDS`; counts every time."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._next: dict[str, float] = {}
+
+    def report(self, dependency: str, error: Exception) -> None:
+        """Count the failure of `dependency`, and log it unless that was done a moment ago."""
+        self._metrics.dependency_errors.labels(dependency).inc()
+        now = monotonic()
+        if now >= self._next.get(dependency, 0):
+            self._next[dependency] = now + DOWN_LOG_SECONDS
+            log.error("dependency down", dependency=dependency, error=str(getattr(error, "orig", error)))

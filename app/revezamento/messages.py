@@ -1,0 +1,125 @@
+"""Everything the app says to people, in Portuguese and in English."""
+
+from typing import Literal
+
+Language = Literal["pt", "en"]
+
+Message = Literal[
+    "bad_credentials",
+    "bad_request",
+    "cross_site",
+    "internal",
+    "login_failed",
+    "method_not_allowed",
+    "not_found",
+    "not_logged_in",
+    "overloaded",
+    "too_large",
+    "too_many_failures",
+    "unavailable",
+    "unknown_content",
+]
+
+MESSAGES: dict[Message, dict[Language, str]] = {
+    "bad_credentials": {
+        "pt": "Envie usuario (até 64 caracteres) e senha (até 128 caracteres), ambos como texto.",
+        "en": "Send usuario (up to 64 characters) and senha (up to 128 characters), both as text.",
+    },
+    "bad_request": {
+        "pt": "O pedido não pôde ser entendido.",
+        "en": "The request could not be understood.",
+    },
+    "cross_site": {
+        "pt": "Este pedido veio de outro site e foi recusado.",
+        "en": "This request came from another site and was refused.",
+    },
+    "internal": {
+        "pt": "Algo deu errado do nosso lado.",
+        "en": "Something went wrong on our side.",
+    },
+    "login_failed": {
+        "pt": "Usuário ou senha incorretos.",
+        "en": "Wrong user name or password.",
+    },
+    "method_not_allowed": {
+        "pt": "Este endereço não aceita esse método.",
+        "en": "This address does not accept that method.",
+    },
+    "not_found": {
+        "pt": "Nada existe neste endereço.",
+        "en": "There is nothing at this address.",
+    },
+    "not_logged_in": {
+        "pt": "Você não está conectado.",
+        "en": "You are not logged in.",
+    },
+    "overloaded": {
+        "pt": "Muitas pessoas estão entrando agora. Tente de novo em instantes.",
+        "en": "Many people are logging in right now. Try again in a moment.",
+    },
+    "too_large": {
+        "pt": "O pedido é grande demais.",
+        "en": "The request is too large.",
+    },
+    "too_many_failures": {
+        "pt": "Tentativas demais. Espere um pouco antes de tentar de novo.",
+        "en": "Too many attempts. Wait a little before you try again.",
+    },
+    "unavailable": {
+        "pt": "Serviço indisponível no momento; ninguém foi desconectado. Tente de novo em instantes.",
+        "en": "Service unavailable at the moment; nobody was logged out. Try again in a moment.",
+    },
+    "unknown_content": {
+        "pt": "Envie um formulário ou JSON.",
+        "en": "Send a form or JSON.",
+    },
+}
+
+Label = Literal[
+    "created",
+    "email",
+    "expires",
+    "home",
+    "log_in",
+    "log_out",
+    "name",
+    "password",
+    "profile",
+    "server",
+    "session",
+    "user",
+    "visits",
+]
+
+LABELS: dict[Language, dict[Label, str]] = {
+    "pt": {
+        "created": "Sessão criada em",
+        "email": "E-mail",
+        "expires": "Sessão expira em",
+        "home": "Página inicial",
+        "log_in": "Entrar",
+        "log_out": "Sair",
+        "name": "Nome",
+        "password": "Senha",
+        "profile": "Perfil",
+        "server": "Respondido por",
+        "session": "Sessão",
+        "user": "Usuário",
+        "visits": "Visitas",
+    },
+    "en": {
+        "created": "Session created at",
+        "email": "E-mail",
+        "expires": "Session expires at",
+        "home": "Home page",
+        "log_in": "Log in",
+        "log_out": "Log out",
+        "name": "Name",
+        "password": "Password",
+        "profile": "Profile",
+        "server": "Answered by",
+        "session": "Session",
+        "user": "User name",
+        "visits": "Visits",
+    },
+}

@@ -1,0 +1,143 @@
+"""The way to Redis: short deadlines, and a small retry that a restart of Redis does not outlast.
+
+redis-py's own retry is off: it would block a request for seconds, and would repeat commands that were perhaps executed.
+"""
+
+from collections.abc import Callable, Sequence
+from time import monotonic, perf_counter, sleep
+from typing import Any, TypeVar
+
+import redis
+from redis.backoff import NoBackoff
+from redis.client import Pipeline
+from redis.retry import Retry
+
+from revezamento.errors import DependencyDown
+from revezamento.logs import DownLog
+from revezamento.settings import Settings
+
+CALL_SECONDS = 0.3
+"""Deadline of one connection attempt and of one answer."""
+
+RETRY_BUDGET_SECONDS = 1.0
+RETRY_PAUSE_SECONDS = 0.05
+
+ACL_KEYS = ("sess:*", "user:*", "login:*")
+ACL_COMMANDS = (
+    "del",
+    "evalsha",
+    "exec",
+    "expire",
+    "get",
+    "getex",
+    "incrby",
+    "multi",
+    "ping",
+    "script|load",
+    "select",
+    "set",
+    "ttl",
+    "zadd",
+    "zrange",
+    "zrem",
+    "zremrangebyscore",
+)
+"""All that the Redis account needs, on `ACL_KEYS`; `select` only where the database is not 0."""
+
+_WRONG_KIND = ("WRONGTYPE", "not an integer")
+
+Script = Callable[[Sequence[str], Sequence[str | int]], Any]
+
+_T = TypeVar("_T")
+
+
+class WrongKind(DependencyDown):
+    """A command failed because of what its key holds."""
+
+
+class RedisLink:
+    """A pool of connections to one Redis; safe to share between threads, to be made after a fork."""
+
+    def __init__(self, settings: Settings, down_log: DownLog) -> None:
+        host, port = settings.redis
+        self._down_log = down_log
+        self._is_down = False
+        self._client = redis.Redis(
+            host=host,
+            port=port,
+            db=settings.redis_db,
+            username=settings.redis_user,
+            password=settings.redis_password,
+            protocol=2,
+            socket_connect_timeout=CALL_SECONDS,
+            socket_timeout=CALL_SECONDS,
+            socket_keepalive=True,
+            max_connections=settings.threads + 2,
+            health_check_interval=0,
+            driver_info=None,
+            retry=Retry(NoBackoff(), 0),
+        )
+
+    def script(self, lua: str) -> Script:
+        """Return a function that runs a Lua script, atomically and in one round trip, on keys and arguments."""
+        run = self._client.register_script(lua)
+        return lambda keys, args: self._call(lambda: run(keys=keys, args=args))
+
+    def run(self, command: Callable[[redis.Redis], _T]) -> _T:
+        """Run one command.
+
+        Raises:
+            DependencyDown: Redis is out of reach, too slow, or refuses.
+            WrongKind: the key holds something of another kind.
+        """
+        return self._call(lambda: command(self._client))
+
+    def transaction(self, fill: Callable[[Pipeline], None]) -> None:
+        """Run the commands that `fill` puts into a MULTI/EXEC: all of them or none, in one round trip."""
+
+        def execute() -> None:
+            with self._client.pipeline(transaction=True) as pipeline:
+                fill(pipeline)
+                pipeline.execute()
+
+        self._call(execute)
+
+    def ping_ms(self) -> float | None:
+        """Return how long Redis takes to answer, in milliseconds, or None where it does not; never retries."""
+        started = perf_counter()
+        try:
+            self._client.ping()
+        except redis.RedisError as error:
+            self._down_log.report("redis", error)
+            return None
+        return (perf_counter() - started) * 1000
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._client.close()
+
+    def _call(self, command: Callable[[], _T]) -> _T:
+        # An outage that outlasted one budget is no restart: answer at once then, or waiting requests pile up.
+        deadline = monotonic() + (0 if self._is_down else RETRY_BUDGET_SECONDS)
+        while True:
+            try:
+                result = command()
+            except redis.ResponseError as error:
+                raise self._down(error) from error
+            except redis.RedisError as error:
+                # A command that timed out was perhaps executed: repeating it would count a visit twice.
+                is_cut = isinstance(error, redis.ConnectionError) and not isinstance(error, redis.AuthenticationError)
+                self._client.connection_pool.disconnect(inuse_connections=False)
+                if not is_cut or monotonic() + RETRY_PAUSE_SECONDS > deadline:
+                    self._is_down = True
+                    raise self._down(error) from error
+                sleep(RETRY_PAUSE_SECONDS)
+            else:
+                self._is_down = False
+                return result
+
+    def _down(self, error: redis.RedisError) -> DependencyDown:
+        if any(mark in str(error) for mark in _WRONG_KIND):
+            return WrongKind("redis")
+        self._down_log.report("redis", error)
+        return DependencyDown("redis")

@@ -1,0 +1,40 @@
+"""What the views of one app work with."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from flask import current_app
+
+from revezamento.database import Database
+from revezamento.login_limit import LoginLimit
+from revezamento.metrics import Metrics
+from revezamento.passwords import Passwords
+from revezamento.readiness import Readiness
+from revezamento.redis_link import RedisLink
+from revezamento.session_store import SessionStore
+from revezamento.settings import Settings
+from revezamento.users import Users
+
+EXTENSION = "revezamento"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One of each; `started` is when this process made them, in UTC."""
+
+    settings: Settings
+    metrics: Metrics
+    redis: RedisLink
+    database: Database
+    sessions: SessionStore
+    users: Users
+    passwords: Passwords
+    login_limit: LoginLimit
+    readiness: Readiness
+    started: datetime
+
+
+def services() -> Services:
+    """Return the services of the app that handles this request."""
+    return cast("Services", current_app.extensions[EXTENSION])

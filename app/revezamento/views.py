@@ -1,0 +1,150 @@
+"""The pages of a session: log in, see the profile, log out."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from time import monotonic
+from typing import Any, cast
+
+from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, session, url_for
+from werkzeug.exceptions import BadRequest
+
+from revezamento.errors import RETRY_AFTER_SECONDS, DependencyDown, Refusal
+from revezamento.logs import log
+from revezamento.negotiation import wants_html
+from revezamento.passwords import Overloaded, is_password
+from revezamento.services import services
+from revezamento.session_store import fingerprint
+from revezamento.sessions import Session
+from revezamento.users import User, canonical
+
+LOGIN_BUDGET_SECONDS = 3.0
+"""A login that has used this up waits for no free processor any more: nginx gives up at 5 s."""
+
+HASH_WAIT_SECONDS = 2.0
+
+pages = Blueprint("pages", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Credentials:
+    usuario: str
+    senha: str
+
+
+@pages.post("/login")
+def login() -> Response:
+    """Check a name and a password, and start a session: 200 with JSON, or on to the profile for a browser."""
+    started = monotonic()
+    credentials = _credentials()
+    address = request.remote_addr or "unknown"
+    limit = services().login_limit
+    if wait := limit.wait_seconds(credentials.usuario, address):
+        _log_login("limited", credentials.usuario)
+        raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too_many_failures", wait)
+
+    user = _authenticate(credentials, started)
+    if user is None:
+        limit.failed(credentials.usuario, address)
+        _log_login("failed", credentials.usuario)
+        raise Refusal(HTTPStatus.UNAUTHORIZED, "login_failed")
+
+    limit.succeeded(credentials.usuario, address)
+    _session().log_in(user.for_session())
+    _log_login("ok", user.usuario)
+    if wants_html():
+        return _see_other(url_for("pages.perfil"))
+    return jsonify(usuario=user.usuario, nome=user.nome, servidor=services().settings.server_name)
+
+
+@pages.get("/perfil")
+def perfil() -> Response:
+    """Show who is logged in, and count the visit; HEAD looks without counting."""
+    current = _session()
+    stored = current.visit(1 if request.method == "GET" else 0)
+    if stored is None or current.sid is None:
+        raise Refusal(HTTPStatus.UNAUTHORIZED, "not_logged_in")
+    profile = {
+        "usuario": stored.data["usuario"],
+        "nome": stored.data["nome"],
+        "email": stored.data["email"],
+        "servidor": services().settings.server_name,
+        "sessao": fingerprint(current.sid),
+        "criada_em": _utc(stored.data["created"]),
+        "expira_em": _utc(stored.expires),
+        "visitas": stored.visits,
+    }
+    if wants_html():
+        return make_response(render_template("profile.html", profile=profile))
+    return jsonify(profile)
+
+
+@pages.post("/logout")
+def logout() -> Response:
+    """End the session everywhere: 204, or back to the first page for a browser. Without a session the same."""
+    usuario = _session().log_out()
+    if usuario is not None:
+        log.info("logout", usuario=usuario)
+    return _see_other("/") if wants_html() else Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _session() -> Session:
+    return cast("Session", session)
+
+
+def _credentials() -> _Credentials:
+    if request.mimetype == "application/json":
+        body = _json_object()
+    elif request.mimetype == "application/x-www-form-urlencoded":
+        body = request.form.to_dict()
+    else:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "unknown_content")
+
+    usuario, senha = body.get("usuario"), body.get("senha")
+    if not isinstance(usuario, str) or not isinstance(senha, str):
+        raise Refusal(HTTPStatus.BAD_REQUEST, "bad_credentials")
+    name = canonical(usuario)
+    if name is None or not is_password(senha):
+        raise Refusal(HTTPStatus.BAD_REQUEST, "bad_credentials")
+    return _Credentials(name, senha)
+
+
+def _json_object() -> dict[str, Any]:
+    try:
+        body = request.get_json()
+    except RecursionError:
+        raise BadRequest from None
+    if not isinstance(body, dict):
+        raise BadRequest
+    return body
+
+
+def _authenticate(credentials: _Credentials, started: float) -> User | None:
+    users, passwords = services().users, services().passwords
+    user = users.find(credentials.usuario)
+    wait = min(HASH_WAIT_SECONDS, LOGIN_BUDGET_SECONDS - (monotonic() - started))
+    try:
+        is_right = passwords.verify(user.senha_hash if user else None, credentials.senha, wait)
+    except Overloaded:
+        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", RETRY_AFTER_SECONDS) from None
+    if user is None or not user.ativo or not is_right:
+        return None
+    if passwords.needs_rehash(user.senha_hash):
+        # The next login can do it as well.
+        with suppress(DependencyDown):
+            users.set_hash(user.id, passwords.hash(credentials.senha))
+    return user
+
+
+def _log_login(result: str, usuario: str) -> None:
+    services().metrics.logins.labels(result).inc()
+    log.info("login", result=result, usuario=usuario)
+
+
+def _see_other(location: str) -> Response:
+    return cast("Response", redirect(location, HTTPStatus.SEE_OTHER))
+
+
+def _utc(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

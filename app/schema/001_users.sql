@@ -1,0 +1,10 @@
+CREATE TABLE IF NOT EXISTS users (
+  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  -- The app brings names into one form (NFKC, case folded). Comparing bytes makes MariaDB and MySQL agree on it.
+  usuario VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL UNIQUE,
+  nome VARCHAR(128) NOT NULL,
+  email VARCHAR(254) NOT NULL,
+  senha_hash VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  ativo BOOLEAN NOT NULL DEFAULT TRUE,
+  criado_em TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
+) ENGINE = InnoDB DEFAULT CHARACTER SET = utf8mb4

@@ -1,0 +1,170 @@
+"""Redis or MySQL gone, slow or restarted: a clean answer in time, nobody logged out, and back by itself."""
+
+import threading
+import time
+from typing import Any
+
+import pytest
+import redis
+from flask import Flask, session
+from flask.testing import FlaskClient
+
+from tests.integration.conftest import SENHAS, fields, log_in, use_cookie
+from tests.relay import Relay
+
+pytestmark = pytest.mark.deadlines
+
+RIGHT = {"usuario": "ana", "senha": SENHAS["ana"]}
+DATA_BUDGET_SECONDS = 3.0
+
+
+def break_wire(wire: Relay, how: str) -> None:
+    {"refused": wire.refuse, "frozen": wire.freeze}[how]()
+
+
+def assert_unavailable(answer: Any) -> None:
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert fields(answer)["erro"]
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("how", ["refused", "frozen"])
+def test_without_redis_nobody_is_logged_out(client: FlaskClient, redis_wire: Relay, how: str) -> None:
+    """The cookie is kept, so the same session goes on when Redis is back."""
+    sid = log_in(client)
+    client.get("/perfil")
+    break_wire(redis_wire, how)
+    started = time.monotonic()
+    assert_unavailable(client.get("/perfil"))
+    assert_unavailable(client.post("/logout"))
+    assert_unavailable(client.post("/login", json=RIGHT))
+    assert time.monotonic() - started < 3 * DATA_BUDGET_SECONDS
+    redis_wire.restore()
+    answer = use_cookie(client, sid).get("/perfil")
+    assert answer.status_code == 200
+    assert fields(answer)["visitas"] >= 2
+
+
+@pytest.mark.parametrize("how", ["refused", "frozen"])
+def test_an_outage_of_redis_is_answered_within_the_budget(client: FlaskClient, redis_wire: Relay, how: str) -> None:
+    """nginx gives up at 5 s; and an outage that goes on must not make requests queue up."""
+    log_in(client)
+    break_wire(redis_wire, how)
+    for limit in (2.5, 0.9):
+        started = time.monotonic()
+        assert_unavailable(client.get("/perfil"))
+        assert time.monotonic() - started < limit
+
+
+def test_a_browser_gets_a_page_about_the_outage(client: FlaskClient, redis_wire: Relay) -> None:
+    """A person reads no JSON."""
+    log_in(client)
+    redis_wire.refuse()
+    answer = client.get("/perfil", headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.mimetype) == (503, "text/html")
+    assert "ninguém foi desconectado" in answer.text
+
+
+def test_the_first_request_after_a_restart_of_redis_succeeds(client: FlaskClient, redis_wire: Relay) -> None:
+    """Pooled connections are dead then: that is ours to notice, not the user's."""
+    log_in(client)
+    client.get("/perfil")
+    redis_wire.cut()
+    assert fields(client.get("/perfil"))["visitas"] == 2
+
+
+def test_a_request_outlasts_a_short_restart_of_redis(client: FlaskClient, redis_wire: Relay) -> None:
+    """A restart takes less than the retry's second, so it need not be seen at all."""
+    log_in(client)
+    redis_wire.refuse()
+    threading.Timer(0.4, redis_wire.restore).start()
+    assert client.get("/perfil").status_code == 200
+
+
+def test_a_script_cache_that_was_emptied_is_refilled(client: FlaskClient, store: redis.Redis) -> None:
+    """A restarted Redis knows our scripts no more."""
+    log_in(client)
+    store.script_flush()
+    assert fields(client.get("/perfil"))["visitas"] == 1
+
+
+def test_a_command_that_timed_out_is_not_repeated(client: FlaskClient, redis_wire: Relay) -> None:
+    """Redis may have executed it: a second time would leave a gap in the visits."""
+    log_in(client)
+    client.get("/perfil")
+    redis_wire.freeze()
+    before = redis_wire.questions
+    assert_unavailable(client.get("/perfil"))
+    assert redis_wire.questions == before + 1
+
+
+def test_a_full_redis_refuses_logins_and_keeps_who_is_logged_in(client: FlaskClient, store: redis.Redis) -> None:
+    """With `noeviction` nobody is thrown out to make room: there is only no room for more."""
+    log_in(client)
+    limit = store.config_get("maxmemory")["maxmemory"] or "0"
+    try:
+        store.config_set("maxmemory", 1)
+        assert_unavailable(client.post("/login", json=RIGHT))
+        assert client.get("/perfil").status_code == 200
+    finally:
+        store.config_set("maxmemory", limit)
+    assert client.post("/login", json=RIGHT).status_code == 200
+
+
+def test_a_change_that_cannot_be_saved_is_told(app: Flask, redis_wire: Relay) -> None:
+    """Saving happens after the view: its failure must not look like a success."""
+
+    @app.post("/colour")
+    def colour() -> str:
+        session["colour"] = "blue"
+        redis_wire.refuse()
+        return "saved"
+
+    client = app.test_client()
+    log_in(client)
+    assert_unavailable(client.post("/colour"))
+
+
+@pytest.mark.parametrize("how", ["refused", "frozen"])
+def test_without_mysql_only_the_login_fails(client: FlaskClient, mysql_wire: Relay, how: str) -> None:
+    """Logged-in users do not notice that MySQL is gone; it comes back by itself."""
+    log_in(client)
+    break_wire(mysql_wire, how)
+    started = time.monotonic()
+    assert_unavailable(client.post("/login", json=RIGHT))
+    assert time.monotonic() - started < DATA_BUDGET_SECONDS
+    assert client.get("/perfil").status_code == 200
+    assert client.post("/logout").status_code == 204
+    mysql_wire.restore()
+    assert client.post("/login", json=RIGHT).status_code == 200
+
+
+def test_a_failed_login_that_was_not_checked_does_not_count(client: FlaskClient, mysql_wire: Relay) -> None:
+    """An outage must not use up anybody's attempts."""
+    mysql_wire.refuse()
+    for _ in range(6):
+        assert_unavailable(client.post("/login", json=RIGHT))
+    mysql_wire.restore()
+    assert client.post("/login", json=RIGHT).status_code == 200
+
+
+def test_the_first_login_after_a_restart_of_mysql_succeeds(client: FlaskClient, mysql_wire: Relay) -> None:
+    """Pooled connections are checked before they are used."""
+    log_in(client)
+    mysql_wire.cut()
+    assert client.post("/login", json=RIGHT).status_code == 200
+
+
+def test_the_second_address_of_mysql_serves_when_the_first_does_not(make_app: Any, mysql_wire: Relay) -> None:
+    """A longer list in the inventory is all that a second server needs."""
+    client = make_app(mysql=(("127.0.0.1", 1), mysql_wire.address)).test_client()
+    assert client.post("/login", json=RIGHT).status_code == 200
+
+
+def test_a_wrong_password_for_redis_or_mysql_is_an_outage(make_app: Any) -> None:
+    """A bad deploy of a secret must not answer 500, nor wait for what cannot get better."""
+    started = time.monotonic()
+    assert_unavailable(make_app(redis_password="x").test_client().post("/login", json=RIGHT))
+    assert time.monotonic() - started < 0.9
+    assert_unavailable(make_app(mysql_password="x").test_client().post("/login", json=RIGHT))
