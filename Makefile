@@ -1,0 +1,94 @@
+# The lab's verbs. `make help` lists them; docs/operations.md tells more.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PYTHONDONTWRITEBYTECODE := 1
+
+# Another inventory, subnet, Debian: LAB_INVENTORY=… LAB_SUBNET=… LAB_RELEASE=… make up
+LAB_INVENTORY ?= inventory/lab
+export LAB_INVENTORY
+
+# Asks for the password of sudo where sudo asks for one.
+BECOME = $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
+PLAY = ansible-playbook --inventory $(LAB_INVENTORY) $(BECOME)
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: tools
+tools:
+	@tools/bootstrap
+
+.PHONY: up
+up: tools ## the whole lab on this host, from nothing or from wherever it is
+	@$(PLAY) ansible/twin/create.yml
+	@$(PLAY) ansible/site.yml
+	@$(MAKE) --no-print-directory status
+
+.PHONY: provision
+provision: tools ## the roles again, on machines that are up whoever made them
+	@$(PLAY) ansible/site.yml
+
+.PHONY: status
+status: tools ## a table of the machines, and what to try next
+	@tools/status
+
+.PHONY: ssh
+ssh: tools ## a shell: make ssh HOST=backend1 (or a command: CMD='uptime')
+	@tools/machine ssh "$(HOST)" $(CMD)
+
+.PHONY: logs
+logs: tools ## the last lines of a machine's units: make logs HOST=backend1
+	@tools/machine logs "$(HOST)"
+
+.PHONY: verify
+verify: tools ## every test on the lab that is up, whoever made it
+	@pytest tests/testinfra $(ARGS)
+
+.PHONY: snapshot
+snapshot: tools ## keep all machines as they are now
+	@$(PLAY) ansible/twin/snapshot.yml
+
+.PHONY: reset
+reset: tools ## back to the last snapshot, in seconds
+	@$(PLAY) ansible/twin/reset.yml
+
+.PHONY: down
+down: tools ## take the lab off this host (its image and keys stay)
+	@$(PLAY) ansible/twin/destroy.yml
+
+.PHONY: clean
+clean: down ## also remove the images, the keys and the tools
+	@$(PLAY) ansible/twin/forget.yml
+	@rm -rf .venv .lab
+
+.PHONY: test
+test: tools lint unit ## everything, from nothing, as CI does (destroys the lab that is up)
+	@molecule test
+
+.PHONY: lint
+lint: tools ## ansible-lint, yamllint, ruff, mypy
+	@yamllint --strict .
+	@ansible-lint --offline --profile production
+	@ruff check . && ruff format --check .
+	@mypy
+
+.PHONY: unit
+unit: tools workbench ## what needs no machine: unit tests, rendered configurations, the app
+	@pytest tests/unit tests/templates
+	@cd app && python -m pip install --quiet --no-deps --no-build-isolation --disable-pip-version-check --editable . \
+		&& PYTHONPATH=$(CURDIR) python -m tests.workbench python -m pytest $(ARGS)
+
+.PHONY: workbench
+workbench: tools
+	@$(PLAY) ansible/twin/workbench.yml
+
+.PHONY: lock
+lock: tools ## renew both hash locks from pyproject.toml and requirements.in
+	@cd app && uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
+		--no-header --no-annotate --no-emit-index-url pyproject.toml --output-file requirements.txt
+	@uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
+		--no-header --no-annotate --no-emit-index-url --constraint app/requirements.txt \
+		requirements.in app/pyproject.toml --output-file requirements.txt

@@ -1,0 +1,249 @@
+"""Everything that is wrong with an inventory, in sentences that say where, what and what to do.
+
+{{ groups | inventory_problems(hostvars) }}   ->   ["inventory/lab/hosts.yml:20: backend2 …", …]
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import itertools
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible._internal._datatag._tags import Origin
+from ansible.errors import AnsibleError
+from ansible.template import Templar
+
+TIERS = ("mysql", "redis", "dns", "backends", "frontends")  # each needs a machine
+OPTIONAL_TIERS = ("clients",)  # the lab has one; real users bring their own computers
+MACHINE_KEYS = ("ansible_host", "service_address", "memory_mb", "cpus")
+PROJECT_KEYS = (
+    *MACHINE_KEYS,
+    "lab_subnet",
+    "lab_domain",
+    "lab_state_dir",
+    "machine_units",
+    "tier_units",
+    "tier_guards",
+)
+SECRET_MIN_CHARACTERS = 16
+PRIVATE_NETWORKS = tuple(ipaddress.IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+
+Groups = Mapping[str, list[str]]
+Machines = Mapping[str, "Machine"]
+Variables = Mapping[str, set[str]]  # what each role declares
+
+
+class Machine(Mapping[str, Any]):
+    """One host's variables: `raw` as they are written, templated when read, and the place where each is set."""
+
+    def __init__(self, raw: Mapping[str, Any], loader: Any) -> None:
+        self.raw = raw
+        self.own_keys = [key for key in raw if place(key)]  # set by the inventory, not added by Ansible
+        self._templar = Templar(loader=loader, variables=dict(raw))
+
+    def __getitem__(self, key: str) -> Any:
+        return self._templar.template(self.raw[key])
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.raw
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.raw)
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def read(self, key: str) -> Any:
+        """The value, or None where there is none or its template is broken (`broken_values` tells that)."""
+        try:
+            return self[key]
+        except (KeyError, AnsibleError):
+            return None
+
+    def place(self, key: str) -> str:
+        return place(self.raw.get(key)) or next((place(own) for own in self.own_keys if own == key), "the inventory")
+
+
+def place(value: Any) -> str:
+    """Where Ansible read a key or a value, like `inventory/lab/hosts.yml:20`; '' when it tells no place."""
+    origin = Origin.get_tag(value)
+    if origin is None or not origin.path:
+        return (origin.description or "") if origin else ""
+    return ":".join(str(part) for part in (os.path.relpath(origin.path), origin.line_num) if part)
+
+
+def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """The remedy for a typing error."""
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
+    return f"Did you mean `{close[0]}`?" if close else otherwise
+
+
+def mentions(value: Any) -> set[str]:
+    """Every name in a value's templates, however deep."""
+    if isinstance(value, str):
+        return set(re.findall(r"\w+", value)) if "{{" in value or "{%" in value else set()
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return set().union(*map(mentions, parts))
+
+
+def as_ipv4(value: Any) -> ipaddress.IPv4Address | None:
+    try:
+        return ipaddress.IPv4Address(str(value))
+    except ValueError:
+        return None
+
+
+def lab_network(machines: Machines) -> tuple[ipaddress.IPv4Network | None, list[str]]:
+    """The lab's /24 (None outside of a lab), or what is wrong with its name."""
+    machine = next((machine for machine in machines.values() if "lab_subnet" in machine), None)
+    if machine is None:
+        return None, []
+    subnet = str(machine.read("lab_subnet"))
+    if (base := as_ipv4(f"{subnet}.0")) and any(base in private for private in PRIVATE_NETWORKS):
+        return ipaddress.IPv4Network(f"{base}/24"), []
+    where = "LAB_SUBNET in your environment" if os.environ.get("LAB_SUBNET") == subnet else machine.place("lab_subnet")
+    what = f"`{subnet}` is not the first three numbers of a private network"
+    return None, [f"{where}: {what}. Write it like 192.168.56."]
+
+
+def missing_tiers(groups: Groups, machines: Machines) -> Iterator[str]:
+    files = {machine.place("inventory_hostname").rpartition(":")[0] for machine in machines.values()}
+    for tier in TIERS:
+        if not groups.get(tier):
+            what = "is empty" if tier in groups else "is missing"
+            renamed = nearest(tier, set(groups) - {*TIERS, *OPTIONAL_TIERS}).replace("Did you mean", "Is that")
+            where = ", ".join(sorted(files)) or "the inventory"
+            yield f"{where}: group `{tier}` {what}. {renamed or 'Every tier needs a machine.'}"
+
+
+def wrong_tier_tables(groups: Groups, machines: Machines) -> Iterator[str]:
+    known = {*TIERS, *OPTIONAL_TIERS, *groups}
+    for machine, name in itertools.product(machines.values(), ("tier_units", "tier_guards")):
+        table = machine.raw.get(name)
+        for tier in set(table or ()) - known:
+            yield f"{place(tier)}: `{name}` has `{tier}`, which is no group. {nearest(tier, known, 'Remove it.')}"
+        for tier in set(TIERS) - set(TIERS if table is None else table):
+            yield f"{machine.place(name)}: `{name}` says nothing of `{tier}`. Add `{tier}: []`, or what belongs there."
+
+
+def bad_addresses(machines: Machines, network: ipaddress.IPv4Network | None) -> Iterator[str]:
+    users: dict[str, dict[str, str]] = {}  # address -> machine -> where that is written
+    for name, machine in machines.items():
+        line, ssh, service = (
+            machine.place("inventory_hostname"),
+            machine.read("ansible_host"),
+            machine.read("service_address"),
+        )
+        if service is None:
+            renamed = nearest("ansible_host", machine.own_keys).replace("Did you mean", "Is that")
+            yield f"{line}: {name} has no address. Give it `ansible_host: <IPv4 address>`. {renamed}"
+        elif not as_ipv4(service):
+            yield f"{line}: {name}: `{service}` is not an IPv4 address. Write four numbers as its service_address."
+        forwarded = machine.read("ansible_port") not in (None, 22, "22")  # many machines behind one address
+        for address in {str(a) for a in (None if forwarded else ssh, service) if a is not None}:
+            users.setdefault(address, {})[name] = line
+    for address, where in users.items():
+        if len(where) > 1:
+            lines, names = ", ".join(where.values()), " and ".join(where)
+            yield f"{lines}: {names} have the same address {address}. Give each its own."
+        if network and (ip := as_ipv4(address)) and (wrong := no_place_for(ip, network)):
+            yield from (f"{line}: {name}: {address} {wrong}" for name, line in where.items())
+
+
+def no_place_for(ip: ipaddress.IPv4Address, network: ipaddress.IPv4Network) -> str:
+    """Why no machine of the lab can have this address; '' when one can."""
+    owners = {network[0]: "names the network", network[1]: "is the gateway", network[-1]: "is the broadcast address"}
+    if ip not in network:
+        return f"is outside of the lab's network {network}. Move it in, or change lab_subnet."
+    return f"{owners[ip]}. Use one from {network[2]} to {network[-2]}." if ip in owners else ""
+
+
+def unknown_keys(machines: Machines, declared: Variables) -> Iterator[str]:
+    """A key that no role declares and nothing in the inventory reads is a typing error."""
+    for machine in machines.values():
+        known = {*PROJECT_KEYS}.union(*declared.values(), *(mentions(machine.raw[key]) for key in machine.own_keys))
+        for key in machine.own_keys:
+            role = next((role for role in declared if key.startswith(f"{role}_")), None)
+            if key in known or key.startswith("ansible_"):
+                continue
+            if role:
+                remedy = nearest(key, declared[role], f"Its variables are in ansible/roles/{role}/defaults/main.yml.")
+                yield f"{place(key)}: role `{role}` has no variable `{key}`. {remedy}"
+            elif remedy := nearest(key, known, stands_beside_machines(key, machine)):
+                yield f"{place(key)}: nothing reads `{key}`. {remedy}"
+
+
+def stands_beside_machines(key: str, machine: Machine) -> str:
+    """In group_vars people keep names of their own; beside the machines every name is one of ours."""
+    origin = Origin.get_tag(key)
+    beside = origin is not None and origin.path and Path(origin.path).parent == Path(machine.raw["inventory_dir"])
+    return f"A machine has {', '.join(MACHINE_KEYS)}, ansible_* and the roles' variables." if beside else ""
+
+
+def bad_secrets(machines: Machines) -> Iterator[str]:
+    """A secret is whatever the inventory uses by a name that begins with `secret_`. Its value is never shown."""
+    remedy = "Set it in a file that ansible-vault encrypts; the lab makes its own."
+    for machine in machines.values():
+        users = {name: key for key in machine.own_keys for name in mentions(machine.raw[key])}
+        for name, user in users.items():
+            if not name.startswith("secret_"):
+                continue
+            value = machine.read(name)
+            if name not in machine:
+                yield f"{machine.place(user)}: secret `{name}` is missing. {remedy}"
+            elif value is not None and len(str(value)) < SECRET_MIN_CHARACTERS:
+                size = f"{len(str(value))} characters, not {SECRET_MIN_CHARACTERS}"
+                yield f"{machine.place(name)}: secret `{name}` has {size}. {remedy}"
+
+
+def demo_users_outside_the_lab(machines: Machines) -> Iterator[str]:
+    for machine in machines.values():
+        if "lab_subnet" not in machine and machine.read("app_demo_users"):
+            where = machine.place("app_demo_users")
+            yield f"{where}: `app_demo_users` have public passwords and are for the lab alone. Remove them."
+
+
+def broken_values(machines: Machines, declared: Variables) -> Iterator[str]:
+    """Templates that cannot be evaluated. What waits for a fact or for a role's default is not broken."""
+    later = {"ansible_facts"}.union(*declared.values())
+    for machine in machines.values():
+        for key in machine.own_keys:
+            try:
+                machine[key]
+            except AnsibleError as error:
+                undefined = set(re.findall(r"'(\w+)' is undefined", str(error)))
+                if not undefined & later and "ansible_facts" not in mentions(machine.raw[key]):
+                    yield f"{machine.place(key)}: `{key}` cannot be evaluated: {error}"
+
+
+def declared_variables(roles: Path) -> dict[str, set[str]]:
+    """The variables of each role, by its argument specs."""
+    specs = {path.parts[-3]: yaml.safe_load(path.read_bytes()) for path in roles.glob("*/meta/argument_specs.yml")}
+    return {role: set(spec["argument_specs"]["main"].get("options", {})) for role, spec in specs.items()}
+
+
+def inventory_problems(groups: Groups, hostvars: Any) -> list[str]:
+    """All problems, each once. Empty when the inventory can be used."""
+    groups = {name: hosts for name, hosts in groups.items() if name != "ungrouped"}
+    loader = hostvars._loader  # noqa: SLF001 (paths in lookups are relative to it)
+    machines = {name: Machine({**hostvars.raw_get(name), "hostvars": hostvars}, loader) for name in groups["all"]}
+    declared = declared_variables(Path(__file__).parents[1] / "roles")
+    network, found = lab_network(machines)
+    if not found:
+        found += bad_addresses(machines, network)
+    found += [*missing_tiers(groups, machines), *wrong_tier_tables(groups, machines)]
+    found += [*unknown_keys(machines, declared), *bad_secrets(machines), *demo_users_outside_the_lab(machines)]
+    if not found:  # each of the above breaks every template that leans on it
+        found += broken_values(machines, declared)
+    return list(dict.fromkeys(problem.strip() for problem in found))
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"inventory_problems": inventory_problems}

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Build one release of the app for the Python of a guest, on the control side.
+
+    build_release.py SOURCE OUTPUT PYTHON MACHINE
+
+SOURCE is the folder of the app (pyproject.toml, requirements.txt), PYTHON a version
+such as 3.13, MACHINE an architecture such as x86_64. Downloads the locked wheels,
+builds the app's own wheel and packs both with a lock that covers both into
+OUTPUT/<release>-py<PYTHON>-<MACHINE>.tar, unless it is there already. Prints one JSON
+object: {"release": str, "archive": str, "built": bool}.
+
+The release is named after what goes into it, `<version>-<digest>`, so that the same
+sources have the same name on every machine.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import tomllib
+from pathlib import Path
+
+# glibc 2.17 and 2.28: older than that of any guest, so their wheels run there.
+PLATFORMS = ("manylinux2014", "manylinux_2_17", "manylinux_2_28")
+
+
+def release_name(source: Path) -> str:
+    """The version and the first 8 hex digits of the SHA-256 of all that is shipped."""
+    project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
+    shipped = [source / "pyproject.toml", source / "requirements.txt"]
+    shipped += sorted(
+        path
+        for path in (source / "revezamento").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )
+    digest = hashlib.sha256()
+    for path in shipped:
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(source)}\0{len(content)}\0".encode() + content)
+    return f"{project['version']}-{digest.hexdigest()[:8]}"
+
+
+def pip(*arguments: str) -> None:
+    """Run this interpreter's pip; its output goes to stderr, its failure ends us."""
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
+    if subprocess.run(command, stdout=sys.stderr).returncode:
+        raise SystemExit(f"error: {' '.join(command)} failed; its message stands above")
+
+
+def fill_wheelhouse(source: Path, python: str, machine: str, wheelhouse: Path) -> None:
+    """Put every locked wheel, the app's own and the lock of all into `wheelhouse`."""
+    platforms = [f"--platform={name}_{machine}" for name in PLATFORMS]
+    lock = source / "requirements.txt"
+    pip(
+        *("download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:"),
+        *("--implementation=cp", f"--python-version={python}", *platforms),
+        *("--dest", str(wheelhouse), "--requirement", str(lock)),
+    )
+    # Built from a copy: a build leaves nothing in the source tree.
+    copy = wheelhouse.parent / "source"
+    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "tests", "web"))
+    pip(
+        *("wheel", "--quiet", "--no-deps", "--no-build-isolation"),
+        *("--wheel-dir", str(wheelhouse), str(copy)),
+    )
+    (own,) = wheelhouse.glob("revezamento-*.whl")
+    digest = hashlib.sha256(own.read_bytes()).hexdigest()
+    name, version = own.name.split("-")[:2]
+    (wheelhouse / "requirements.txt").write_text(
+        f"{lock.read_text()}\n{name}=={version} --hash=sha256:{digest}\n"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Build one release of the app for a guest.")
+    parser.add_argument("source", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("python")
+    parser.add_argument("machine")
+    options = parser.parse_args()
+
+    release = release_name(options.source)
+    archive = options.output / f"{release}-py{options.python}-{options.machine}.tar"
+    built = not archive.exists()
+    if built:
+        options.output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=options.output) as temporary:
+            wheelhouse = Path(temporary) / "wheelhouse"
+            wheelhouse.mkdir()
+            fill_wheelhouse(options.source, options.python, options.machine, wheelhouse)
+            unfinished = Path(temporary) / "release.tar"
+            with tarfile.open(unfinished, "w") as tar:
+                tar.add(wheelhouse, "wheelhouse")
+            os.replace(unfinished, archive)
+    print(json.dumps({"release": release, "archive": str(archive), "built": built}))
+
+
+if __name__ == "__main__":
+    main()
