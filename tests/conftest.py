@@ -1,0 +1,17 @@
+"""What every kind of test may ask for."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.workbench import Workbench, WorkbenchError
+
+
+@pytest.fixture(scope="session")
+def workbench() -> Iterator[Workbench]:
+    """The daemons' own checkers, in one container for the whole run."""
+    try:
+        with Workbench() as bench:
+            yield bench
+    except WorkbenchError as error:
+        pytest.fail(str(error), pytrace=False)

@@ -1,0 +1,98 @@
+"""Who judges a rendered file: the command that its task validates it with, systemd, or a parser of ours."""
+
+from __future__ import annotations
+
+import configparser
+import ipaddress
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterable
+from html.parser import HTMLParser
+from pathlib import PurePosixPath
+
+from tests.templates.rendered import File
+from tests.workbench import Workbench
+
+UNITS = "/etc/systemd/system/"
+GLIBC_NAMESERVERS = 3  # it never asks a fourth
+
+
+def complaint(bench: Workbench, file: File, others: Iterable[File]) -> str:
+    """Why a file would not do its service beside the others of its role; '' when it would."""
+    beside = {other.dest: other.text for other in others if other.src not in PARSERS} | {file.dest: file.text}
+    if file.validate:
+        run = bench.run(shlex.split(file.validate.replace("%s", file.dest)), beside)
+        return f"{file.dest}: {file.validate}\n{run.stdout}{run.stderr}" if run.returncode else ""
+    if file.dest.startswith(UNITS):
+        return _unit(bench, file, beside)
+    if file.src not in PARSERS:
+        return f"{file.dest}: nothing checks it. Give its task in role {file.role} a `validate:`, or it a parser here."
+    try:
+        PARSERS[file.src](file.text)
+    except (ValueError, configparser.Error) as error:
+        return f"{file.dest}: {error}"
+    return ""
+
+
+def _unit(bench: Workbench, file: File, beside: dict[str, str]) -> str:
+    """systemd's opinion of a unit, or of a drop-in together with its unit. Programs that are not there are stubs."""
+    inside = PurePosixPath(file.dest.removeprefix(UNITS)).parts[0]
+    programs = re.findall(r"^Exec\w+=[-@:+!|]*(/\S+)", "\n".join(beside.values()), re.MULTILINE)
+    stubs = "".join(f"test -e {program} || install -D -m 755 /bin/true {program}; " for program in programs)
+    verify = f"{stubs} systemd-analyze verify --man=no --recursive-errors=one {inside.removesuffix('.d')}"
+    run = bench.run(["sh", "-c", verify], beside)
+    return f"{file.dest}: {run.stdout}{run.stderr}" if run.returncode or inside in run.stderr else ""
+
+
+def _resolv_conf(text: str) -> None:
+    lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    servers = [ipaddress.ip_address(line[1]) for line in lines if line[0] == "nameserver"]
+    if not 1 <= len(servers) <= GLIBC_NAMESERVERS:
+        raise ValueError(f"{len(servers)} name servers; glibc asks the first {GLIBC_NAMESERVERS}")
+    if unknown := {line[0] for line in lines} - {"nameserver", "search", "options"}:
+        raise ValueError(f"unknown keywords {unknown}")
+
+
+def _environment(text: str) -> None:
+    """As systemd reads EnvironmentFile=: one assignment a line, in quotes where it has spaces."""
+    for line in text.splitlines():
+        if line and not line.startswith("#") and not re.fullmatch(r'[A-Z_]+=("[^"\\]*"|[^\s"\\]*)', line):
+            raise ValueError(f"not an assignment: {line}")
+
+
+def _ini(text: str) -> None:
+    parser = configparser.ConfigParser(strict=True, interpolation=None)
+    parser.read_string(text)
+
+
+class _Html(HTMLParser):
+    VOID = ("link", "meta", "br", "input", "img")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002
+        self.open += [] if tag in self.VOID else [tag]
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            raise ValueError(f"</{tag}> closes nothing")
+
+
+def _html(text: str) -> None:
+    page = _Html()
+    page.feed(text)
+    if page.open or "{" in text:
+        raise ValueError(f"not closed: {page.open or 'a brace'}")
+
+
+# Files that no daemon can be asked about.
+PARSERS: dict[str, Callable[[str], object]] = {
+    "error.html.j2": _html,
+    "error.json.j2": json.loads,
+    "journald.conf.j2": _ini,
+    "resolv.conf.j2": _resolv_conf,
+    "revezamento.env.j2": _environment,
+}

@@ -1,0 +1,128 @@
+"""Every file that a role's template tasks would write on a machine, rendered without the machine."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+from ansible.parsing.dataloader import DataLoader
+
+from tests.inventory import ROLES, ROOT, Inventory, Machine
+
+MODULES = ("ansible.builtin.template", "template")
+
+# What tasks find out on a machine before they write its files.
+FOUND: dict[str, Callable[[Machine], dict[str, Any]]] = {
+    "app": lambda _: {"__app_release": "1.0.0-0123abcd"},
+    "bind": lambda machine: {"__bind_present": {"results": [{"item": zone} for zone in machine.vars["__bind_zones"]]}},
+    "common": lambda _: {
+        "__common_provider": {"content": b64encode(b"nameserver 192.0.2.53\nnameserver 192.0.2.54\n").decode()}
+    },
+}
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "lab": {},
+    "1 backend": {"backends": 1},
+    "12 backends": {"backends": 12},
+    "other domain": {"overrides": {"lab_domain": "exemplo.org"}},
+    "other subnet": {"subnet": "192.168.56"},
+}
+SECRETS = {
+    f"secret_{name}": f"secret-of-{name}-0123456789"
+    for name in ("redis_app", "redis_admin", "mysql_app", "mysql_admin")
+}
+
+
+@dataclass(frozen=True)
+class File:
+    """A rendered file; `validate` is its task's, '' when it has none."""
+
+    role: str
+    src: str
+    dest: str
+    text: str
+    mode: str
+    validate: str
+
+    @property
+    def world_readable(self) -> bool:
+        return int(self.mode[-1]) & 4 != 0
+
+
+def roles() -> dict[str, str]:
+    """Each role of ansible/site.yml and the group that has it."""
+    plays = DataLoader().load_from_file(str(ROOT / "ansible" / "site.yml"))
+    return {role["role"]: play["hosts"] for play in plays for role in play.get("roles", [])}
+
+
+def template_tasks(role: str) -> Iterator[dict[str, Any]]:
+    """The role's template tasks, in all its task files and blocks."""
+    loader = DataLoader()
+    for path in sorted((ROLES / role / "tasks").glob("*.yml")):
+        yield from _template_tasks(loader.load_from_file(str(path), trusted_as_template=True) or [])
+
+
+def _template_tasks(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for task in tasks:
+        for part in ("block", "rescue", "always"):
+            yield from _template_tasks(task.get(part, []))
+        if any(module in task for module in MODULES):
+            yield task
+
+
+def files(machine: Machine, role: str, **found: Any) -> list[File]:
+    """What the role writes on this machine, loops unrolled; `found` is what else its tasks found out there."""
+    if role in FOUND:
+        found = FOUND[role](machine.role(role)) | found
+    return [file for task in template_tasks(role) for file in _unroll(machine, role, task, found)]
+
+
+def _unroll(machine: Machine, role: str, task: dict[str, Any], found: dict[str, Any]) -> Iterator[File]:
+    known = found | task.get("vars", {})
+    items = machine.role(role, **known).vars.templar.template(task["loop"]) if "loop" in task else [None]
+    arguments = next(task[module] for module in MODULES if module in task)
+    control = {"loop_var": "item", "index_var": "__index"} | task.get("loop_control", {})
+    for index, item in enumerate(items):
+        host = machine.role(role, **known, **{control["loop_var"]: item, control["index_var"]: index})
+        told = {
+            name: str(host.vars.templar.template(arguments.get(name, "")))
+            for name in ("src", "dest", "mode", "validate")
+        }
+        yield File(role=role, text=host.render(ROLES / role / "templates" / told["src"]), **told)
+
+
+@cache
+def inventory(variant: str = "lab") -> Inventory:
+    """The lab, or the lab with one thing else; its secrets are known to tests and made nowhere."""
+    options = VARIANTS[variant]
+    return Inventory.load("inventory/lab", **{**options, "overrides": SECRETS | options.get("overrides", {})})
+
+
+def machines(role: str, variant: str = "lab") -> list[Machine]:
+    """One machine of each tier that has the role."""
+    tiers = inventory(variant).groups
+    group = roles()[role]
+    firsts = {hosts[0] for tier, hosts in tiers.items() if hosts and tier != "all"}
+    return [inventory(variant).machine(name) for name in tiers[group] if name in firsts]
+
+
+def text(role: str, src: str, variant: str = "lab", machine: str = "") -> str:
+    """One rendered file: the first that this template makes on the machine (default: the first one)."""
+    host = inventory(variant).machine(machine) if machine else machines(role, variant)[0]
+    return next(file.text for file in files(host, role) if file.src == src)
+
+
+def digests(variant: str = "lab") -> dict[str, str]:
+    """A fingerprint of every file of every machine, without the serials, which are the time."""
+    written = [
+        (machine.name, file) for role in roles() for machine in machines(role, variant) for file in files(machine, role)
+    ]
+    return {
+        f"{name}:{file.dest}": sha256(re.sub(r"\d+ ; serial", "", file.text).encode()).hexdigest()
+        for name, file in written
+    }

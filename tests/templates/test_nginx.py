@@ -1,0 +1,82 @@
+"""The frontends ask every backend, and nobody else."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.templates.rendered import VARIANTS, files, inventory, machines, text
+from tests.workbench import Workbench
+
+# One GET in the workbench: status, headers and body as JSON.
+GET = """\
+import http.client, json, sys
+host, path, headers = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+link = http.client.HTTPConnection(host, 80, timeout=10)
+link.request("GET", path, headers=headers)
+answer = link.getresponse()
+print(json.dumps([answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read().decode()]))
+"""
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_upstream_is_every_backend(variant: str) -> None:
+    """A backend more in the inventory is a backend more in service; none is left over."""
+    upstream = text("nginx", "nginx.conf.j2", variant).partition("upstream backends {")[2].partition("}")[0]
+    assert re.findall(r"^\s*server (\S+):8000 ", upstream, re.MULTILINE) == [
+        b.address for b in inventory(variant).hosts("backends")
+    ]
+
+
+def test_only_a_login_is_sent_twice() -> None:
+    """nginx repeats a POST to the next backend where that does no harm, and nowhere else."""
+    config = text("nginx", "nginx.conf.j2")
+    assert config.count("non_idempotent") == 1
+    assert re.search(r"location = /login \{[^}]*non_idempotent", config)
+
+
+def test_a_client_cannot_choose_its_address() -> None:
+    """Failed logins are counted by address: the header is overwritten, not appended to."""
+    config = text("nginx", "nginx.conf.j2")
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in config
+    assert "$proxy_add_x_forwarded_for" not in config
+
+
+@pytest.fixture(scope="module")
+def frontend(workbench: Workbench) -> str:
+    """nginx with the configuration of frontend1, at its address; no backend is there. The address."""
+    (machine,) = machines("nginx")
+    written = {file.dest: file.text for file in files(machine, "nginx")}
+    assert workbench.run(["nginx", "-c", "/etc/nginx/nginx.conf"], written).returncode == 0
+    return machine.address
+
+
+@pytest.mark.parametrize(
+    ("accept", "language", "words"),
+    [
+        ("application/json", "pt-BR", '{"erro"'),
+        ("text/html", "pt-BR,pt;q=0.9", "Nenhum servidor"),
+        ("text/html", "en-GB,en;q=0.9", "No server"),
+    ],
+)
+def test_no_backend_is_a_503_that_says_so(
+    workbench: Workbench, frontend: str, accept: str, language: str, words: str
+) -> None:
+    """A program and a person each get what they can read, and when to come back."""
+    headers = json.dumps({"Accept": accept, "Accept-Language": language})
+    run = workbench.run(["python3", "-c", GET, frontend, "/perfil", headers])
+    status, answer, body = json.loads(run.stdout)
+    assert status == 503
+    assert int(answer["retry-after"]) > 0
+    assert answer["x-frontend"] == "frontend1"
+    assert answer["content-type"].startswith(accept)
+    assert words in body
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/_error/json", "/../etc/passwd"])
+def test_what_is_for_the_inside_is_not_found(workbench: Workbench, frontend: str, path: str) -> None:
+    """Health and metrics of a backend are nobody's business on the street side."""
+    status, *_ = json.loads(workbench.run(["python3", "-c", GET, frontend, path, "{}"]).stdout)
+    assert status in (400, 404)

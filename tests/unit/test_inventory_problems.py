@@ -1,0 +1,216 @@
+"""A bad inventory is refused with the place, the value and the remedy."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.unit.conftest import Copy
+
+HOSTS, LAB, SECRETS, WIRING = (
+    "hosts.yml",
+    "group_vars/all/lab.yml",
+    "group_vars/all/secrets.yml",
+    "group_vars/all/wiring.yml",
+)
+
+
+def test_the_lab_has_no_problem(lab: Copy) -> None:
+    """The opposite of everything below."""
+    assert lab.problems() == []
+
+
+def test_an_inventory_without_clients_has_no_problem(lab: Copy) -> None:
+    """Real users bring their own computers."""
+    lab.replace(HOSTS, "        client: {ansible_host: 172.20.0.100, memory_mb: 1024}", "        {}")
+    assert lab.problems() == []
+
+
+CASES = {
+    "one address for two machines": (
+        HOSTS,
+        "backend2: {ansible_host: 172.20.0.11",
+        "backend2: {ansible_host: 172.20.0.20",
+        r"hosts.yml:\d+, .*hosts.yml:\d+: backend2 and frontend1 have the same address 172.20.0.20. Give each its own.",
+    ),
+    "an address of another network": (
+        HOSTS,
+        "172.20.0.11",
+        "172.21.0.11",
+        r"hosts.yml:\d+: backend2: 172.21.0.11 is outside of the lab's network 172.20.0.0/24. Move it in",
+    ),
+    "the gateway's address": (
+        HOSTS,
+        "172.20.0.3,",
+        "172.20.0.1,",
+        r"hosts.yml:\d+: mysql1: 172.20.0.1 is the gateway. Use one from 172.20.0.2",
+    ),
+    "the network's address": (HOSTS, "172.20.0.3,", "172.20.0.0,", r"mysql1: 172.20.0.0 names the network"),
+    "the broadcast address": (HOSTS, "172.20.0.3,", "172.20.0.255,", r"mysql1: 172.20.0.255 is the broadcast address"),
+    "a name for an address": (
+        HOSTS,
+        "172.20.0.3,",
+        "mysql1.example.org,",
+        r"mysql1: `mysql1.example.org` is not an IPv4 address",
+    ),
+    "a number too large": (HOSTS, "172.20.0.3,", "172.20.0.300,", r"mysql1: `172.20.0.300` is not an IPv4 address"),
+    "an IPv6 address": (HOSTS, "172.20.0.3,", '"fd00::3",', r"mysql1: `fd00::3` is not an IPv4 address"),
+    "an empty tier": (
+        HOSTS,
+        "        redis1: {ansible_host: 172.20.0.4, memory_mb: 256}",
+        "        {}",
+        r"hosts.yml: group `redis` is empty.",
+    ),
+    "a missing tier": (
+        HOSTS,
+        "    frontends:",
+        "    frontend:",
+        r"hosts.yml: group `frontends` is missing. Is that `frontend`\?",
+    ),
+    "an unknown name beside a machine": (
+        HOSTS,
+        "memory_mb: 512",
+        "colour: red",
+        r"hosts.yml:\d+: nothing reads `colour`. A machine has ansible_host, service_address",
+    ),
+    "a misspelled name beside a machine": (
+        HOSTS,
+        "memory_mb: 512",
+        "memroy_mb: 512",
+        r"nothing reads `memroy_mb`. Did you mean `memory_mb`\?",
+    ),
+    "a misspelled variable of a role": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "bind_ttl_second: 5",
+        r"lab.yml:\d+: role `bind` has no variable `bind_ttl_second`. Did you mean `bind_ttl_seconds`\?",
+    ),
+    "an invented variable of a role": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "bind_xyz: 5",
+        r"role `bind` has no variable `bind_xyz`. Its variables are in ansible/roles/bind/defaults/main.yml.",
+    ),
+    "a misspelled name in group_vars": (
+        LAB,
+        "lab_domain:",
+        "lab_domian:",
+        r"lab.yml:\d+: nothing reads `lab_domian`. Did you mean `lab_domain`\?",
+    ),
+    "a short secret": (
+        SECRETS,
+        "secret_redis_app: ",
+        "secret_redis_app: abc123\nlab_old_secret: ",
+        r"secrets.yml:\d+: secret `secret_redis_app` has 6 characters, not 16. Set it in a file that ansible-vault",
+    ),
+    "an empty secret": (
+        SECRETS,
+        "secret_redis_app: ",
+        'secret_redis_app: ""\nlab_old_secret: ',
+        r"secret `secret_redis_app` has 0 characters",
+    ),
+    "a missing secret": (
+        SECRETS,
+        "secret_redis_app:",
+        "lab_old_secret:",
+        r"wiring.yml:\d+: secret `secret_redis_app` is missing.",
+    ),
+    "a lab subnet of four numbers": (
+        HOSTS,
+        "lab_subnet: 172.20.0",
+        "lab_subnet: 172.20.0.0",
+        r"hosts.yml:\d+: `172.20.0.0` is not the first three",
+    ),
+    "a public lab subnet": (
+        HOSTS,
+        "lab_subnet: 172.20.0",
+        "lab_subnet: 8.8.8",
+        r"hosts.yml:\d+: `8.8.8` is not .* a private network",
+    ),
+    "a tier table with a wrong name": (
+        WIRING,
+        "  frontends: [nginx",
+        "  frontend: [nginx",
+        r"wiring.yml:\d+: `tier_units` has `frontend`, which is no group. Did you mean `frontends`\?",
+    ),
+    "a tier table with a gap": (
+        WIRING,
+        "  dns: [named.service]\n",
+        "",
+        r"wiring.yml:\d+: `tier_units` says nothing of `dns`. Add `dns: \[\]`",
+    ),
+    "a template that names no group": (
+        WIRING,
+        "nginx_backends: \"{{ dict(groups['backends']",
+        "nginx_backends: \"{{ dict(groups['backend']",
+        r"wiring.yml:\d+: `nginx_backends` cannot be evaluated: .*backend",
+    ),
+    "a template that does not parse": (
+        WIRING,
+        'mysql_address: "{{ service_address }}"',
+        'mysql_address: "{{ service_address }"',
+        r"wiring.yml:\d+: `mysql_address` cannot be evaluated: .*yntax",
+    ),
+}
+
+
+@pytest.mark.parametrize(("file", "old", "new", "message"), CASES.values(), ids=CASES.keys())
+def test_refused(lab: Copy, file: str, old: str, new: str, message: str) -> None:
+    """Each mistake is told as itself: a reader corrects the line that is named and is done."""
+    lab.replace(file, old, new)
+    found = lab.problems()
+    assert [problem for problem in found if re.search(message, problem)], found
+
+
+@pytest.mark.parametrize("subnet", ["192.168", "foo", "192.168.56.0/24", "300.1.1", "8.8.8"])
+def test_a_bad_lab_subnet_is_one_problem(lab: Copy, subnet: str) -> None:
+    """It spoils all ten addresses; ten messages would hide the one that matters."""
+    (problem,) = lab.problems(subnet)
+    assert f"`{subnet}` is not the first three numbers of a private network" in problem
+
+
+def test_a_machine_without_an_address_is_told_which_name_was_meant(lab: Copy) -> None:
+    """Ansible ignores `anisble_host` silently and would look the machine up in DNS."""
+    lab.replace(HOSTS, "backend2: {ansible_host", "backend2: {anisble_host")
+    assert any(
+        "backend2 has no address" in problem and "Is that `anisble_host`?" in problem for problem in lab.problems()
+    )
+
+
+def test_all_problems_come_at_once(lab: Copy) -> None:
+    """Nobody likes to correct one line, run, and read about the next."""
+    lab.replace(HOSTS, "172.20.0.3,", "172.20.0.4,")
+    lab.replace(LAB, "bind_ttl_seconds", "bind_tll_seconds")
+    lab.replace(SECRETS, "secret_mysql_app:", "lab_old_secret:")
+    text = "\n".join(lab.problems())
+    assert all(word in text for word in ("mysql1 and redis1", "bind_tll_seconds", "secret_mysql_app"))
+
+
+def test_demo_users_are_refused_outside_of_the_lab(lab: Copy) -> None:
+    """Their passwords are in a public repository."""
+    (lab.path / "subnet.yml").unlink()
+    lab.replace(HOSTS, "  vars:\n    lab_subnet: 172.20.0\n", "")
+    (problem,) = lab.problems()
+    assert "`app_demo_users` have public passwords" in problem
+
+
+def test_no_secret_is_shown(lab: Copy) -> None:
+    """The message ends up in terminals and CI logs."""
+    lab.replace(SECRETS, "secret_redis_app: ", "secret_redis_app: hunter2\nlab_old_secret: ")
+    assert "hunter2" not in "\n".join(lab.problems())
+
+
+def test_machines_behind_one_address_differ_by_port(lab: Copy) -> None:
+    """Port forwarding is a usual way into a private network."""
+    for last in ("10", "11"):
+        forwarded = f"ansible_host: 172.20.0.9, ansible_port: 22{last}, service_address: 172.20.0.{last},"
+        lab.replace(HOSTS, f"ansible_host: 172.20.0.{last},", forwarded)
+    (lab.path / "subnet.yml").unlink()
+    assert lab.problems() == []
+
+
+def test_a_value_that_waits_for_a_fact_is_no_problem(lab: Copy) -> None:
+    """Facts are gathered later, from the machines."""
+    lab.replace(LAB, "bind_ttl_seconds: 5", "bind_ttl_seconds: \"{{ ansible_facts['processor_count'] }}\"")
+    assert lab.problems() == []

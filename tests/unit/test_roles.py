@@ -1,0 +1,142 @@
+"""Every role is built the same way, and knows no neighbour."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.inventory import ROLES, ROOT, Inventory
+
+STEPS = ["install.yml", "configure.yml", "run.yml"]
+NAMES = sorted(path.name for path in ROLES.iterdir())
+
+# Templates that nothing on the machine can judge, or that are judged after they are written.
+NO_VALIDATE = {
+    (
+        "app",
+        "revezamento.env.j2",
+    ): "systemd has no checker for it; tests/templates reads it, and the app refuses a wrong one",
+    ("app", "revezamento.socket.j2"): "systemd verifies units by their name and place; tests/templates does",
+    ("app", "revezamento.service.j2"): "the same",
+    ("client", "resolv.conf.j2"): "glibc has no checker; tests/templates reads it",
+    ("common", "resolv.conf.j2"): "the same",
+    ("common", "journald.conf.j2"): "journald has no checker; tests/templates reads it",
+    ("mysql", "service.conf.j2"): "a drop-in: systemd verifies it with its unit; tests/templates does",
+    ("nftables", "nftables.service.j2"): "systemd verifies units by their name and place; tests/templates does",
+    ("nginx", "restart.conf.j2"): "a drop-in: systemd verifies it with its unit; tests/templates does",
+    ("redis", "service.conf.j2"): "the same",
+}
+
+KEYWORDS = """
+name block rescue always vars when register loop loop_control notify listen until retries delay no_log diff tags
+changed_when failed_when check_mode delegate_to connection become throttle run_once module_defaults environment
+"""
+
+role_names = pytest.mark.parametrize("role", NAMES)
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def options(role: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = load(ROLES / role / "meta" / "argument_specs.yml")["argument_specs"]["main"][
+        "options"
+    ]
+    return found
+
+
+def tasks(role: str) -> Iterator[dict[str, Any]]:
+    """Every task of every file, out of its blocks; handlers too."""
+    for path in sorted((ROLES / role).glob("[th]a*/*.yml")):  # tasks, handlers
+        yield from flat(load(path) or [])
+
+
+def flat(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for task in found:
+        yield task
+        for part in ("block", "rescue", "always"):
+            yield from flat(task.get(part, []))
+
+
+@role_names
+def test_grammar(role: str) -> None:
+    """Who knows one role finds the way in all of them."""
+    main = load(ROLES / role / "tasks" / "main.yml")
+    assert [task["ansible.builtin.import_tasks"] for task in main] == STEPS
+    assert all(set(task) <= {"name", "ansible.builtin.import_tasks", "tags"} for task in main)
+    for file in ("defaults/main.yml", "meta/main.yml", "meta/argument_specs.yml"):
+        assert (ROLES / role / file).is_file(), file
+
+
+@role_names
+def test_argument_specs_equal_defaults(role: str) -> None:
+    """Ansible checks what the specs say and uses what the defaults say."""
+    specs, defaults = options(role), load(ROLES / role / "defaults" / "main.yml") or {}
+    assert {name: spec["default"] for name, spec in specs.items() if "default" in spec} == defaults
+    assert {name for name, spec in specs.items() if spec.get("required")} == set(specs) - set(defaults)
+
+
+@role_names
+def test_every_variable_is_explained(role: str) -> None:
+    """defaults/main.yml is the role's manual: what is required stands there too, as a comment."""
+    manual = (ROLES / role / "defaults" / "main.yml").read_text(encoding="utf-8")
+    assert [name for name in options(role) if not re.search(rf"^(# )?{name}:", manual, re.MULTILINE)] == []
+    assert all(spec.get("description") for spec in options(role).values())
+
+
+@role_names
+def test_variables_have_the_roles_prefix(role: str) -> None:
+    """Variables of all roles share one space of names."""
+    internal = ROLES / role / "vars" / "main.yml"
+    found = {*options(role), *((load(internal) or {}) if internal.exists() else {})}
+    for task in tasks(role):
+        found |= {*task.get("vars", {}), *task.get("ansible.builtin.set_fact", {}), task.get("register", f"{role}_")}
+    assert {name for name in found if not re.match(rf"(__)?{role}_", name)} <= {"cacheable"}
+
+
+@role_names
+def test_a_role_knows_no_neighbour(role: str) -> None:
+    """What it needs of others comes in a variable, wired by the inventory."""
+    lab = Inventory.load("inventory/lab")
+    others = [rf"\b{name}\b" for name in lab.groups["all"] if name[-1].isdigit()]  # `client` is a word as well
+    others += [rf"\b{re.escape(machine.address)}\b" for machine in lab.hosts()]
+    forbidden = re.compile("|".join([r"\bgroups\b\s*[\[.]", r"\bhostvars\b", r"\bgroup_names\b", *others]))
+    for path in (path for path in (ROLES / role).rglob("*") if path.suffix in (".yml", ".j2", ".py")):
+        code = re.sub(r"(?m)^\s*#.*$", "", path.read_text(encoding="utf-8"))  # examples may name machines
+        assert not (hit := forbidden.search(code)), f"{path.relative_to(ROOT)}: {hit[0]}"
+
+
+@role_names
+def test_a_role_uses_no_other_roles_variables(role: str) -> None:
+    """A role can be taken out of this project and used in another."""
+    others = [name for name in NAMES if name != role]
+    declared = {name for other in others for name in options(other)}
+    for path in (path for path in (ROLES / role).rglob("*") if path.suffix in (".yml", ".j2")):
+        used = set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+        assert not (used & declared), f"{path.relative_to(ROOT)}"
+        assert not {word for word in used if re.match(rf"__({'|'.join(others)})_", word)}, f"{path.relative_to(ROOT)}"
+
+
+@role_names
+def test_templates_are_validated(role: str) -> None:
+    """A wrong file never takes the place of a right one; where nothing can judge, the reason stands above."""
+    bare = {
+        (role, re.sub(r"{{.*?}}", "*", task["ansible.builtin.template"]["src"]))
+        for task in tasks(role)
+        if "ansible.builtin.template" in task and "validate" not in task["ansible.builtin.template"]
+    }
+    assert bare == {key for key in NO_VALIDATE if key[0] == role}
+
+
+@role_names
+def test_tasks_have_names_and_full_module_names(role: str) -> None:
+    """A run reads as sentences; `copy` may be anybody's, `ansible.builtin.copy` is Ansible's."""
+    for task in tasks(role):
+        assert task.get("name"), task
+        assert [key for key in task if key not in KEYWORDS.split() and key.count(".") < 2] == [], task["name"]

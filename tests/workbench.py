@@ -1,0 +1,190 @@
+"""A throw-away container with the lab's daemons in it, so that none is needed on this machine.
+
+    with Workbench() as bench:
+        bench.run(["nginx", "-t", "-c", "/etc/nginx/nginx.conf"], files={"/etc/nginx/nginx.conf": text})
+
+As a command it runs another one beside a real Redis and a real MariaDB, told in REVEZAMENTO_TEST_*:
+
+    python -m tests.workbench pytest app/tests
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Self, cast
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGE = "localhost/revezamento-workbench:trixie"
+READY_SECONDS = 60  # a database is ready in 3; a loaded machine gets its time
+
+REDIS_CONF = """\
+bind 127.0.0.1
+port {port}
+requirepass {password}
+save ""
+logfile /work/redis.log
+daemonize yes
+"""
+MARIADB_CONF = """\
+[mariadbd]
+user=mysql
+datadir=/work/mysql
+bind-address=127.0.0.1
+skip-name-resolve
+port={port}
+socket=/work/mysql/mariadb.sock
+init-file=/work/init.sql
+innodb-flush-log-at-trx-commit=0
+[client]
+host=127.0.0.1
+port={port}
+user=root
+password={password}
+"""
+MARIADB_ACCOUNT = """\
+CREATE OR REPLACE USER root@127.0.0.1 IDENTIFIED BY '{password}';
+GRANT ALL ON *.* TO root@127.0.0.1 WITH GRANT OPTION;
+"""
+MARIADB_START = """\
+exec >/work/mariadb.log 2>&1
+mariadb-install-db --no-defaults --user=mysql --datadir=/work/mysql --skip-test-db
+exec mariadbd --defaults-file=/work/mariadb.cnf
+"""
+
+
+class WorkbenchError(RuntimeError):
+    """The workbench cannot be used; the message says what to do."""
+
+
+class Workbench:
+    """The container lives from `with` to its end, and no longer than this process, however that ends."""
+
+    def __init__(self, network: str = "none") -> None:
+        self.network = network
+        self.image = os.environ.get("LAB_WORKBENCH_IMAGE", IMAGE)
+        self.name = f"revezamento-workbench-{os.getpid()}-{secrets.token_hex(3)}"
+
+    def __enter__(self) -> Self:
+        if shutil.which("podman") is None or subprocess.run(_podman("image", "exists", self.image)).returncode:
+            raise WorkbenchError(f"There is no image {self.image} on this machine. Make it: make workbench")
+        # `cat` ends with its input, and its input with this process, also after `kill -9`.
+        # A session of its own keeps Ctrl-C from ending it before the tests are done.
+        options = ["--rm", "--interactive", f"--name={self.name}", f"--network={self.network}", "--log-driver=none"]
+        life = "exec cat"
+        if self.network == "none":  # a world of its own: every address is here, and nft may check its rules
+            options, life = [*options, "--cap-add=NET_ADMIN"], "ip route add local 0.0.0.0/0 dev lo && exec cat"
+        command, pipe = _podman("run", *options, self.image, "sh", "-c", life), subprocess.PIPE
+        self._life = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+        stdin, stdout, stderr = (
+            cast("IO[str]", stream) for stream in (self._life.stdin, self._life.stdout, self._life.stderr)
+        )
+        stdin.write("ready\n")
+        stdin.flush()
+        if stdout.readline() != "ready\n":
+            raise WorkbenchError(f"The workbench does not start; make it again (make workbench):\n{stderr.read()}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        subprocess.run(_podman("rm", "--force", "--time=0", self.name), capture_output=True)
+        self._life.communicate()
+
+    def run(self, command: Sequence[str], files: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a command, after writing `files` (absolute path -> text)."""
+        unpack = ["sh", "-c", 'tar --extract --overwrite --directory=/ && exec "$@" </dev/null', "sh", *command]
+        execute = _podman("exec", "--interactive", self.name, *(unpack if files else command))
+        done = subprocess.run(execute, input=_archive(files or {}), capture_output=True)
+        return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def write(self, files: Mapping[str, str]) -> None:
+        self.run(["true"], files).check_returncode()
+
+    def databases(self) -> dict[str, str]:
+        """Start Redis and MariaDB on free ports of 127.0.0.1, for network "host"; what tests are told of them."""
+        redis, mysql = _free_port(), _free_port()
+        redis_password, mysql_password = secrets.token_hex(16), secrets.token_hex(16)
+        self.write(
+            {
+                "/work/redis.conf": REDIS_CONF.format(port=redis, password=redis_password),
+                "/work/mariadb.cnf": MARIADB_CONF.format(port=mysql, password=mysql_password),
+                "/work/init.sql": MARIADB_ACCOUNT.format(password=mysql_password),
+            }
+        )
+        for start in (["redis-server", "/work/redis.conf"], ["sh", "-c", MARIADB_START]):
+            subprocess.run(_podman("exec", "--detach", self.name, *start), check=True, capture_output=True)
+        self._wait(["redis-cli", "-p", str(redis), "ping"], answer="NOAUTH", log="/work/redis.log")
+        self._wait(
+            ["mariadb", "--defaults-file=/work/mariadb.cnf", "-Ne", "SELECT 'here'"],
+            answer="here",
+            log="/work/mariadb.log",
+        )
+        return {
+            "REVEZAMENTO_TEST_REDIS": f"127.0.0.1:{redis}",
+            "REVEZAMENTO_TEST_REDIS_PASSWORD": redis_password,
+            "REVEZAMENTO_TEST_MYSQL": f"127.0.0.1:{mysql}",
+            "REVEZAMENTO_TEST_MYSQL_PASSWORD": mysql_password,
+        }
+
+    def _wait(self, question: Sequence[str], answer: str, log: str) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while answer not in (reply := self.run(question)).stdout:
+            if time.monotonic() > deadline:
+                lines = self.run(["tail", "-n20", log]).stdout
+                raise WorkbenchError(f"No answer to {question[0]}: {reply.stdout}{reply.stderr}\n{lines}")
+            time.sleep(0.1)
+
+
+def _podman(*arguments: str) -> list[str]:
+    """The lab's images are root's; .lab/containers.conf has what `make up` found out about this machine."""
+    conf = ROOT / ".lab" / "containers.conf"
+    environment = ["env", f"CONTAINERS_CONF={conf}"] if conf.exists() else []
+    return [*([] if os.geteuid() == 0 else ["sudo"]), *environment, "podman", *arguments]
+
+
+def _archive(files: Mapping[str, str]) -> bytes:
+    """The files as a tar, for a container that shares no folder with us."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path, text in files.items():
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.size, entry.mode = len(text.encode()), 0o644
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    return archive.getvalue() if files else b""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main(command: Sequence[str]) -> int:
+    """Run a command beside the databases; its exit code."""
+    if not command:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        with Workbench(network="host") as bench:
+            process = subprocess.Popen(command, env=os.environ | bench.databases())
+            while True:
+                try:
+                    code = process.wait()
+                    return code if code >= 0 else 128 - code  # ended by a signal: as a shell tells it
+                except KeyboardInterrupt:  # the command had it too; it says how it ends
+                    continue
+    except (WorkbenchError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
