@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Self, cast
 
 ROOT = Path(__file__).resolve().parents[1]
-IMAGE = "localhost/revezamento-workbench:trixie"
+IMAGE = f"localhost/revezamento-workbench:{os.environ.get('LAB_RELEASE') or 'trixie'}"
 READY_SECONDS = 60  # a database is ready in 3; a loaded machine gets its time
 
 REDIS_CONF = """\
