@@ -37,7 +37,7 @@ status: tools ## a table of the machines, and what to try next
 
 .PHONY: ssh
 ssh: tools ## a shell: make ssh HOST=backend1 (or a command: CMD='uptime')
-	@tools/machine ssh "$(HOST)" $(CMD)
+	@tools/machine ssh "$(HOST)" $(if $(CMD),'$(subst ','\'',$(CMD))')
 
 .PHONY: logs
 logs: tools ## the last lines of a machine's units: make logs HOST=backend1
@@ -80,6 +80,10 @@ unit: tools workbench ## what needs no machine: unit tests, rendered configurati
 	@pytest tests/unit tests/templates
 	@cd app && python -m pip install --quiet --no-deps --no-build-isolation --disable-pip-version-check --editable . \
 		&& PYTHONPATH=$(CURDIR) python -m tests.workbench python -m pytest $(ARGS)
+
+.PHONY: diagram
+diagram: tools ## draw docs/map.svg again from the inventory
+	@tools/diagram > docs/map.svg
 
 .PHONY: workbench
 workbench: tools

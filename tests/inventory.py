@@ -143,13 +143,13 @@ def _resize(manager: InventoryManager, group: str, size: int) -> None:
     """Shrink or grow a tier: a new machine is the first one's twin at the next free address."""
     first, *others = manager.groups[group].get_hosts()
     for host in others:
-        manager._inventory.remove_host(host)  # noqa: SLF001 (Ansible offers no public way)
+        manager._inventory.remove_host(host)
     subnet = first.vars["ansible_host"].rpartition(".")[0]
     taken = {host.vars["ansible_host"] for host in manager.hosts.values()}
     free = (f"{subnet}.{last}" for last in range(10, 255) if f"{subnet}.{last}" not in taken)
     for number in range(2, size + 1):
         name = f"{first.name.rstrip('0123456789')}{number}"
-        manager._inventory.add_host(name, group)  # noqa: SLF001
+        manager._inventory.add_host(name, group)
         for key, value in (first.vars | {"ansible_host": next(free)}).items():
             manager.hosts[name].set_variable(key, value)
     manager.clear_caches()

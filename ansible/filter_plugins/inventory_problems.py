@@ -231,7 +231,7 @@ def declared_variables(roles: Path) -> dict[str, set[str]]:
 def inventory_problems(groups: Groups, hostvars: Any) -> list[str]:
     """All problems, each once. Empty when the inventory can be used."""
     groups = {name: hosts for name, hosts in groups.items() if name != "ungrouped"}
-    loader = hostvars._loader  # noqa: SLF001 (paths in lookups are relative to it)
+    loader = hostvars._loader
     machines = {name: Machine({**hostvars.raw_get(name), "hostvars": hostvars}, loader) for name in groups["all"]}
     declared = declared_variables(Path(__file__).parents[1] / "roles")
     network, found = lab_network(machines)

@@ -73,7 +73,7 @@ class _Html(HTMLParser):
         super().__init__()
         self.open: list[str] = []
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002
+    def handle_starttag(self, tag: str, attrs: object) -> None:
         self.open += [] if tag in self.VOID else [tag]
 
     def handle_endtag(self, tag: str) -> None:

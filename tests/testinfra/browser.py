@@ -1,0 +1,242 @@
+"""A user at a browser on the client machine: curl, with the resolver of that machine and a cookie jar.
+
+    ana = Browser(client, "www.meutrabalho.com.br", "sessao")
+    ana.login("ana", "senha-da-ana")
+    ana.get("/perfil").json["visitas"]
+    ana.get("/perfil", frontend=lab["frontend2"])      # this one, instead of whichever DNS says
+
+Many requests are one command, so that a test of a hundred requests is not a hundred SSH round trips.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shlex
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.testinfra.lab import Box, Lab
+from tests.testinfra.waiting import wait_until
+
+FIELD, ANSWER = "\x1d", "\x1e"
+"""Between the parts of an answer, and after it: no page and no JSON has these characters."""
+
+USER_DEADLINE_SECONDS = 15
+LOAD_DEADLINE_SECONDS = 90
+"""A standing load ends by itself after this time, should the test that began it be gone."""
+
+FOLDER = f"/tmp/browsers-{secrets.token_hex(8)}"
+"""Where the browsers of this run keep their cookies, on the client."""
+
+HTML = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. `status` is 0 where nothing did; `error` then says why."""
+
+    status: int
+    headers: dict[str, list[str]] = field(repr=False)
+    body: str
+    seconds: float
+    address: str
+    error: str
+
+    @classmethod
+    def parse(cls, text: str) -> Answer:
+        body, outcome, headers = text.split(FIELD)
+        told = json.loads(outcome)
+        return cls(
+            status=int(told["response_code"]),
+            headers={name.lower(): values for name, values in json.loads(headers or "{}").items()},
+            body=body,
+            seconds=float(told["time_total"]),
+            address=str(told["remote_ip"]),
+            error=str(told["errormsg"] or ""),
+        )
+
+    def header(self, name: str) -> str:
+        """The header's value; '' where it is missing."""
+        return ", ".join(self.headers.get(name.lower(), []))
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def frontend(self) -> str:
+        return self.header("X-Frontend")
+
+    @property
+    def backend(self) -> str:
+        return self.header("X-Backend")
+
+    @property
+    def request_id(self) -> str:
+        return self.header("X-Request-Id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One request. `body` is sent as it is; `cookie` takes the place of the jar's; `options` are more of curl's."""
+
+    path: str
+    method: str = "GET"
+    frontend: Box | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str | None = None
+    cookie: str | None = None
+    options: Sequence[str] = ()
+
+
+class Browser:
+    """One user with one cookie jar. Follows no redirect."""
+
+    def __init__(self, client: Box, site: str, cookie_name: str) -> None:
+        self.client = client
+        self.site = site
+        self.cookie_name = cookie_name
+        self._folder = f"{FOLDER}/{secrets.token_hex(8)}"
+
+    @staticmethod
+    def close_all(client: Box) -> None:
+        """Remove what the browsers of this run left on the client."""
+        client.run(f"rm -rf {FOLDER}")
+
+    def send(self, requests: Sequence[Request]) -> list[Answer]:
+        """Send requests one after the other, each on a connection of its own."""
+        return self._answers("\n".join(self._curl(request) for request in requests))
+
+    def get(self, path: str, **details: Any) -> Answer:
+        return self.send([Request(path=path, **details)])[0]
+
+    def post(self, path: str, **details: Any) -> Answer:
+        return self.send([Request(path=path, method="POST", **details)])[0]
+
+    def get_often(self, path: str, times: int, **details: Any) -> list[Answer]:
+        """The same, again and again: each time the name is looked up anew."""
+        curl = self._curl(Request(path=path, **details))
+        return self._answers(f"for _ in $(seq {times}); do {curl}; done")
+
+    def get_at_once(self, path: str, times: int, *, at_a_time: int = 8, **details: Any) -> list[Answer]:
+        """The same, many at a time, in no order."""
+        curl = self._curl(Request(path=path, cookie=self.kept_cookie, **details))
+        each = f"{curl} >{self._folder}/at-once.$1"
+        return self._answers(
+            f"seq {times} | xargs -P {at_a_time} -I@ sh -c {shlex.quote(each)} sh @; "
+            f"cat {self._folder}/at-once.*; rm -f {self._folder}/at-once.*"
+        )
+
+    def get_when_served(self, path: str, what: str) -> Answer:
+        """Ask until the answer is 200, and return that one."""
+
+        def served() -> Answer | None:
+            answer = self.get(path)
+            return answer if answer.status == 200 else None
+
+        return wait_until(served, what)
+
+    def login_request(self, user: str, password: str, **details: Any) -> Request:
+        headers = {"Content-Type": "application/json", **details.pop("headers", {})}
+        body = json.dumps({"usuario": user, "senha": password})
+        return Request(path="/login", method="POST", body=body, headers=headers, **details)
+
+    def login(self, user: str, password: str, **details: Any) -> Answer:
+        return self.send([self.login_request(user, password, **details)])[0]
+
+    def logout(self, **details: Any) -> Answer:
+        return self.post("/logout", **details)
+
+    @property
+    def cookie(self) -> str:
+        """The session's cookie in the jar; '' where there is none."""
+        lines = self.client.run(f"cat {self._folder}/jar").stdout.splitlines()
+        fields = (line.removeprefix("#HttpOnly_").split("\t") for line in lines)
+        return next((entry[6] for entry in fields if len(entry) == 7 and entry[5] == self.cookie_name), "")
+
+    @property
+    def kept_cookie(self) -> str:
+        """The cookie as a header has it: for requests at the same time, which must not share a jar."""
+        return f"{self.cookie_name}={self.cookie}"
+
+    @contextmanager
+    def standing_load(self, path: str = "/perfil", *, loops: int = 2, at_least: int = 10) -> Iterator[list[Answer]]:
+        """Ask all the time while the body runs; the list is filled when it ends.
+
+        `at_least` so many answers are there before the body begins, and as many come after it.
+        """
+        answers: list[Answer] = []
+        curl = self._curl(Request(path=path, cookie=self.kept_cookie))
+        stop, log = f"{self._folder}/stop", f"{self._folder}/load"
+        loop = f"while [ ! -e {stop} ] && [ $(date +%s) -lt $end ]; do {curl}; done >{log}.$i"
+        script = (
+            f"rm -f {stop} {log}.*; end=$(( $(date +%s) + {LOAD_DEADLINE_SECONDS} )); "
+            f"for i in $(seq {loops}); do ({loop}) & done; wait; cat {log}.*"
+        )
+
+        def count() -> int:
+            return int(self.client.output(f"cat {log}.* | tr -cd '\\036' | wc -c"))
+
+        with ThreadPoolExecutor(1) as pool:
+            load: Future[list[Answer]] = pool.submit(self._answers, script)
+            try:
+                wait_until(lambda: count() >= at_least, f"{at_least} requests of the standing load are answered")
+                yield answers
+                enough = count() + at_least
+                wait_until(lambda: count() >= enough, f"{at_least} more requests of the standing load are answered")
+            finally:
+                self.client.run(f"touch {stop}")
+                answers += load.result()
+
+    def _curl(self, request: Request) -> str:
+        told = f"{FIELD}%{{json}}{FIELD}%{{header_json}}{ANSWER}"
+        command = ["curl", "--silent", "--max-time", str(USER_DEADLINE_SECONDS), "--write-out", told]
+        command += ["--head"] if request.method == "HEAD" else ["--request", request.method]
+        if request.frontend:
+            command += ["--resolve", f"{self.site}:80:{request.frontend.address}"]
+        for name, value in request.headers.items():
+            command += ["--header", f"{name}: {value}" if value else f"{name};"]
+        if request.cookie is None:
+            command += ["--cookie", f"{self._folder}/jar", "--cookie-jar", f"{self._folder}/jar"]
+        elif request.cookie:
+            command += ["--header", f"Cookie: {request.cookie}"]
+        if request.body is not None:
+            command += ["--data-binary", request.body]
+        return shlex.join([*command, *request.options, f"http://{self.site}{request.path}"])
+
+    def _answers(self, script: str) -> list[Answer]:
+        # A lost request is an answer with status 0, not a failed command.
+        printed = self.client.run("sh -c %s", f"mkdir -p {self._folder}\n{script}").stdout
+        return [Answer.parse(answer) for answer in printed.split(ANSWER)[:-1]]
+
+
+def tell(answers: Sequence[Answer]) -> str:
+    """What an assertion shows of many answers: how many of each kind."""
+    kinds: dict[str, int] = {}
+    for answer in answers:
+        kind = f"{answer.status} from {answer.frontend or answer.address} via {answer.backend or '-'} {answer.error}"
+        kinds[kind] = kinds.get(kind, 0) + 1
+    return "\n".join(f"{number:4d} x {kind}" for kind, number in sorted(kinds.items()))
+
+
+def logged_in(browser: Browser, user: dict[str, str]) -> Browser:
+    """The browser, after one of the inventory's users has logged in."""
+    answer = browser.login(user["usuario"], user["senha"])
+    assert answer.status == 200, f"login as {user['usuario']}: {answer}"
+    return browser
+
+
+def serves(browser: Browser, lab: Lab) -> bool:
+    """Whether every frontend reaches every backend, and each of those Redis and MySQL."""
+    backends = lab.names("backends")
+    asked = [Request(path="/status", frontend=each) for each in lab.tier("frontends") for _ in 2 * backends]
+    well = {
+        (answer.frontend, answer.backend)
+        for answer in browser.send(asked)
+        if answer.status == 200 and answer.json["redis"]["ok"] and answer.json["mysql"]["ok"]
+    }
+    return well == {(frontend, backend) for frontend in lab.names("frontends") for backend in backends}

@@ -1,0 +1,90 @@
+"""The lab's passwords are where they belong and nowhere else."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+
+from tests.testinfra.lab import Box, Lab
+
+Find = tuple[str, str]
+"""Name of a secret, and the place where it lies."""
+
+CANARY = "/tmp/canary"
+
+SEARCH = r"""
+import json, os, stat, subprocess, sys
+
+secrets = {name: value.encode() for name, value in json.load(sys.stdin).items()}
+found = []
+
+def look(place, content):
+    found.extend([name, place] for name, value in secrets.items() if value in content)
+
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    for file in ("cmdline", "environ"):
+        try:
+            with open(f"/proc/{pid}/{file}", "rb") as opened:
+                look(f"/proc/{pid}/{file}", opened.read())
+        except OSError:
+            pass
+
+look("the journal", subprocess.run(["journalctl", "--quiet", "--all", "--output=json"], capture_output=True).stdout)
+
+for top in ("/etc", "/opt", "/srv", "/var", "/run", "/tmp", "/home", "/root", "/usr/local"):
+    for folder, folders, files in os.walk(top):
+        folders[:] = [name for name in folders if os.path.join(folder, name) != "/run/credentials"]
+        for file in files:
+            path = os.path.join(folder, file)
+            try:
+                status = os.lstat(path)
+                if stat.S_ISREG(status.st_mode) and (status.st_mode & 0o044 or path.startswith("/var/log")):
+                    with open(path, "rb") as opened:
+                        look(path, opened.read())
+            except OSError:
+                pass
+
+json.dump(found, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def found(lab: Lab) -> dict[str, list[Find]]:
+    """What lies about on each machine, one canary included that is put there."""
+
+    def search(box: Box) -> list[Find]:
+        canary = secrets.token_hex(16)
+        box.output(f"printf %s {canary} > {CANARY}; chmod 0644 {CANARY}; echo {canary} | systemd-cat")
+        finds = box.python(SEARCH, {**lab.secrets, "canary": canary}, root=True)
+        box.output(f"rm {CANARY}")
+        return [(name, place) for name, place in finds]
+
+    return lab.everywhere(search)
+
+
+def test_no_secret_lies_about(any_machine: Box, lab: Lab, found: dict[str, list[Find]]) -> None:
+    """Not on a command line, in an environment, in the journal, nor in a file that others may read."""
+    assert len(lab.secrets) >= 4
+    assert [find for find in found[any_machine.name] if find[0] != "canary"] == []
+
+
+def test_the_search_finds_what_lies_about(any_machine: Box, found: dict[str, list[Find]]) -> None:
+    """Without this, a search that is broken would look like a machine that is clean."""
+    places = {place for name, place in found[any_machine.name] if name == "canary"}
+    assert {CANARY, "the journal"} <= places
+
+
+def test_credentials_are_for_root_alone(backend: Box) -> None:
+    """systemd hands them to the service; nobody else needs to read them."""
+    modes = backend.root_output(
+        "stat --format='%a %U' /etc/revezamento/credentials /etc/revezamento/credentials/*"
+    ).splitlines()
+    assert modes == ["700 root"] + ["600 root"] * 3
+
+
+def test_passwords_of_redis_are_kept_as_hashes(redis: Box, lab: Lab) -> None:
+    """Who reads the file of accounts cannot log in with what is in it."""
+    accounts = redis.root_output("cat /etc/redis/users.acl")
+    assert "#" in accounts
+    assert not [name for name, value in lab.secrets.items() if value in accounts]

@@ -1,0 +1,193 @@
+"""Fixtures of the tests on the running lab: its machines tier by tier, users at a browser, journals of what failed.
+
+Everything expected is read from the inventory (LAB_INVENTORY names another one). `-m "not disruptive"` only looks;
+`disruptive` tests stop and kill things and put them back; `reboot` tests restart every machine, and come last.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.inventory import Inventory
+from tests.testinfra.browser import Browser, logged_in, serves
+from tests.testinfra.lab import Box, Lab
+from tests.testinfra.waiting import wait_until
+
+MARKERS = {
+    "disruptive": "stops, kills or restarts something on purpose, and puts it back",
+    "reboot": "restarts every machine",
+}
+
+MACHINES_OF = {
+    "any_machine": "all",
+    "nameserver": "dns",
+    "frontend": "frontends",
+    "backend": "backends",
+    "redis": "redis",
+    "mysql": "mysql",
+}
+"""A test that takes one of these runs once for each machine of the group."""
+
+LAB = pytest.StashKey[Lab]()
+STARTED = pytest.StashKey[float]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+    config.stash[LAB] = Lab(Inventory.load())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[LAB].close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for fixture, group in MACHINES_OF.items():
+        if fixture in metafunc.fixturenames:
+            names = metafunc.config.stash[LAB].names(group)
+            metafunc.parametrize(fixture, names, indirect=True, scope="module")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What breaks things comes after what looks at them, and the reboot at the very end."""
+    items.sort(key=lambda item: [bool(item.get_closest_marker(name)) for name in reversed(MARKERS)])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[STARTED] = time.time()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A failure tells what the machines concerned wrote meanwhile."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    if call.when == "teardown" or not report.failed or STARTED not in item.stash:
+        return
+    since = item.stash[STARTED] - 1
+    for box in _boxes_concerned(item):
+        try:
+            text = box.journal(*box.units, since=since)
+            if "frontends" in box.tiers:
+                text += box.root("tail -n 10 /var/log/nginx/access.log; tail -n 5 /var/log/nginx/error.log").stdout
+        except Exception as error:
+            text = f"no journal: {error}"
+        report.sections.append((f"journal of {box.name} ({', '.join(box.units)})", text or "nothing"))
+
+
+def _boxes_concerned(item: pytest.Item) -> list[Box]:
+    """The machines that a test took; all that a request passes where it took a browser."""
+    values = list(getattr(item, "funcargs", {}).values())
+    boxes = [value for value in values if isinstance(value, Box) and value.units]
+    if not boxes and any(isinstance(value, Browser) for value in values):
+        boxes = [box for box in item.config.stash[LAB] if {"frontends", "backends"} & set(box.tiers)]
+    return boxes
+
+
+@pytest.fixture(scope="session")
+def lab(pytestconfig: pytest.Config) -> Lab:
+    return pytestconfig.stash[LAB]
+
+
+@pytest.fixture(scope="module")
+def any_machine(lab: Lab, request: pytest.FixtureRequest) -> Box:
+    return lab[request.param]
+
+
+@pytest.fixture(scope="module")
+def nameserver(lab: Lab, request: pytest.FixtureRequest) -> Box:
+    return lab[request.param]
+
+
+@pytest.fixture(scope="module")
+def frontend(lab: Lab, request: pytest.FixtureRequest) -> Box:
+    return lab[request.param]
+
+
+@pytest.fixture(scope="module")
+def backend(lab: Lab, request: pytest.FixtureRequest) -> Box:
+    return lab[request.param]
+
+
+@pytest.fixture(scope="module")
+def redis(lab: Lab, request: pytest.FixtureRequest) -> Box:
+    return lab[request.param]
+
+
+@pytest.fixture(scope="module")
+def mysql(lab: Lab, request: pytest.FixtureRequest) -> Box:
+    return lab[request.param]
+
+
+@pytest.fixture(scope="session")
+def client(lab: Lab) -> Box:
+    """The computer of a user."""
+    clients = lab.tier("clients")
+    if not clients:
+        pytest.skip("the inventory has no client to ask from")
+    return clients[0]
+
+
+@pytest.fixture(scope="session")
+def app(lab: Lab) -> Any:
+    """The settings of the app, defaults of its role included."""
+    return lab.tier("backends")[0].role("app")
+
+
+@pytest.fixture(scope="session")
+def nginx(lab: Lab) -> Any:
+    """The settings of the frontends, defaults of their role included."""
+    return lab.tier("frontends")[0].role("nginx")
+
+
+@pytest.fixture(scope="session")
+def demo_users(app: Any) -> list[dict[str, str]]:
+    users = list(app["app_demo_users"])
+    if len(users) < 2:
+        pytest.skip("the inventory has no two demo users to log in as")
+    return users
+
+
+@pytest.fixture(scope="session")
+def new_browser(lab: Lab, client: Box, app: Any) -> Iterator[Callable[[], Browser]]:
+    """Makes browsers, each with an empty cookie jar."""
+    site, cookie_name = f"www.{lab.domain}", str(app["app_cookie_name"])
+    yield lambda: Browser(client, site, cookie_name)
+    Browser.close_all(client)
+
+
+@pytest.fixture
+def browser(new_browser: Callable[[], Browser]) -> Browser:
+    """Somebody who is not logged in."""
+    return new_browser()
+
+
+@pytest.fixture
+def ana(new_browser: Callable[[], Browser], demo_users: list[dict[str, str]]) -> Browser:
+    """The first demo user, logged in."""
+    return logged_in(new_browser(), demo_users[0])
+
+
+@pytest.fixture
+def bruno(new_browser: Callable[[], Browser], demo_users: list[dict[str, str]]) -> Browser:
+    """The second demo user, logged in at another browser."""
+    return logged_in(new_browser(), demo_users[1])
+
+
+@pytest.fixture(autouse=True)
+def _left_as_it_was(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a disruptive test did, the next one finds the whole system at work."""
+    if not request.node.get_closest_marker("disruptive"):
+        yield
+        return
+    lab, asker = request.getfixturevalue("lab"), request.getfixturevalue("browser")
+    yield
+    lab.everywhere(lambda box: box.is_active(*box.units) or box.start(*box.units))
+    wait_until(lambda: serves(asker, lab), "every frontend reaches every backend, and they reach Redis and MySQL", 60)

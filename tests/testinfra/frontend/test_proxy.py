@@ -1,0 +1,98 @@
+"""Each frontend passes the dynamic routes to every backend, and tells them the truth about the client."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.testinfra.browser import Browser, Request, tell
+from tests.testinfra.lab import Box, Lab
+from tests.testinfra.waiting import wait_until
+
+ACCESS_LOG = "/var/log/nginx/access.log"
+
+
+def logged_by_frontend(frontend: Box, request_id: str) -> dict[str, Any]:
+    """The line of a request in nginx's log."""
+    found = wait_until(
+        lambda: frontend.root("grep --fixed-strings %s %s", request_id, ACCESS_LOG).stdout,
+        f"{frontend.name} has logged {request_id}",
+    )
+    return dict(json.loads(found.splitlines()[0]))
+
+
+def logged_by_backend(backend: Box, request_id: str) -> list[dict[str, Any]]:
+    """The lines of a request in the backend's journal."""
+    command = "journalctl --unit=%s --output=cat --since=-5min --grep=%s"
+    found = wait_until(
+        lambda: backend.root(command, backend.service, request_id).stdout,
+        f"{backend.name} has logged {request_id}",
+    )
+    return [json.loads(line) for line in found.splitlines()]
+
+
+def test_it_reaches_every_backend(browser: Browser, frontend: Box, lab: Lab) -> None:
+    """A backend that one frontend cannot reach is missing for a third of the users."""
+    answers = browser.get_often("/perfil", 4 * len(lab.tier("backends")), frontend=frontend)
+    assert {answer.status for answer in answers} == {401}, tell(answers)
+    assert {answer.backend for answer in answers} == set(lab.names("backends"))
+
+
+def test_it_gives_every_backend_its_share(browser: Browser, frontend: Box, lab: Lab) -> None:
+    """No stickiness: a user's requests go to whoever is next."""
+    backends = lab.names("backends")
+    shares = Counter(answer.backend for answer in browser.get_often("/perfil", 10 * len(backends), frontend=frontend))
+    assert min(shares[name] for name in backends) >= 5, shares
+
+
+def test_a_backend_says_its_name_for_people(browser: Browser, frontend: Box, lab: Lab) -> None:
+    """`servidor` is what the page shows, and has to be the machine that answered."""
+    answers = browser.get_often("/status", 2 * len(lab.tier("backends")), frontend=frontend)
+    said = {answer.backend: answer.json["servidor"] for answer in answers}
+    assert said == {box.name: box.vars["app_server_name"] for box in lab.tier("backends")}
+
+
+def test_one_id_follows_a_request_through_both_logs(browser: Browser, frontend: Box, lab: Lab) -> None:
+    """One search finds what a user complains about, on whichever machines it happened."""
+    answer = browser.get("/status", frontend=frontend)
+    outside = logged_by_frontend(frontend, answer.request_id)
+    inside = logged_by_backend(lab[answer.backend], answer.request_id)
+    assert (outside["uri"], outside["status"], outside["frontend"]) == ("/status", 200, frontend.name)
+    assert outside["upstream"].startswith(f"{lab[answer.backend].address}:")
+    assert [(line["path"], line["status"], line["backend"]) for line in inside] == [("/status", 200, answer.backend)]
+
+
+def test_a_client_cannot_choose_its_request_id(browser: Browser, frontend: Box) -> None:
+    """Otherwise a stranger writes into the search of somebody else's request."""
+    answer = browser.get("/status", frontend=frontend, headers={"X-Request-Id": "forged-by-the-client"})
+    assert answer.request_id not in ("", "forged-by-the-client")
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "X-Client-IP"])
+def test_a_client_cannot_choose_its_address(browser: Browser, frontend: Box, lab: Lab, name: str) -> None:
+    """The limit on failed logins counts by address, and the log is evidence."""
+    forged = "for=203.0.113.7" if name == "Forwarded" else "203.0.113.7"
+    answer = browser.get("/perfil", frontend=frontend, headers={name: forged})
+    outside = logged_by_frontend(frontend, answer.request_id)
+    (inside,) = logged_by_backend(lab[answer.backend], answer.request_id)
+    assert (outside["client"], inside["client"]) == (browser.client.address,) * 2
+
+
+def test_a_client_cannot_choose_the_host_of_a_redirect(ana: Browser, frontend: Box) -> None:
+    """A forged X-Forwarded-Host would send a user who logs out to somebody else's site."""
+    headers = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https", "Accept": "text/html"}
+    answer = ana.logout(frontend=frontend, headers=headers)
+    assert answer.status == 303
+    assert "evil.example" not in answer.header("Location")
+
+
+def test_no_dynamic_answer_is_kept(browser: Browser, frontend: Box, nginx: Any) -> None:
+    """A profile in a cache is a profile for the next user."""
+    answers = browser.send([Request(path=route, frontend=frontend) for route in nginx["nginx_dynamic_routes"]])
+    assert {answer.header("Cache-Control") for answer in answers} == {"no-store"}
+    assert all("Cookie" in answer.header("Vary") for answer in answers)
+    assert {answer.frontend for answer in answers} == {frontend.name}
+    assert all(answer.backend for answer in answers)

@@ -1,0 +1,166 @@
+"""The database has the accounts of the inventory, each with its few rights, from its few addresses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.testinfra.lab import Box, Lab
+
+PYTHON = "/opt/revezamento/current/bin/python"
+"""The app's own Python: it brings the driver."""
+
+RUN = """
+import json, pymysql, sys
+told = json.load(sys.stdin)
+results = []
+try:
+    link = pymysql.connect(connect_timeout=3, autocommit=False, **told["login"])
+except pymysql.Error as error:
+    results = [{"error": error.args[0]}]
+else:
+    for statement in told["statements"]:
+        with link.cursor() as cursor:
+            try:
+                cursor.execute(statement)
+                results.append([[str(value) for value in row] for row in cursor.fetchall()])
+            except pymysql.Error as error:
+                results.append({"error": error.args[0]})
+    link.rollback()
+json.dump(results, sys.stdout)
+"""
+
+ACCESS_DENIED, HOST_NOT_ALLOWED, DATABASE_DENIED, TABLE_DENIED, COLUMN_DENIED = 1045, 1130, 1044, 1142, 1143
+NEEDS_PRIVILEGE = 1227
+REFUSED = {ACCESS_DENIED, HOST_NOT_ALLOWED, DATABASE_DENIED, TABLE_DENIED, COLUMN_DENIED, NEEDS_PRIVILEGE}
+
+
+def account(mysql: Box, number: int) -> dict[str, str]:
+    """Name and password of one of the inventory's accounts: 0 is the app's, 1 its administrator's."""
+    return dict(mysql.vars["mysql_accounts"][number])
+
+
+def sql(speaker: Box, mysql: Box, user: str, password: str, *statements: str) -> list[Any]:
+    """Results of statements that a machine of the network gives, rolled back; an error as `{"error": number}`."""
+    login = {
+        "host": mysql.address,
+        "user": user,
+        "password": password,
+        "database": mysql.role("mysql")["mysql_database"],
+    }
+    return list(speaker.python(RUN, {"login": login, "statements": statements}, python=PYTHON))
+
+
+def as_root(mysql: Box, statement: str) -> list[list[str]]:
+    """Rows that the administrator of the machine sees."""
+    client = mysql.role("mysql")["mysql_flavour"]
+    printed = mysql.root_output(f"{client} --batch --skip-column-names --execute=%s", statement)
+    return [line.split("\t") for line in printed.splitlines()]
+
+
+def test_its_accounts_are_those_of_the_inventory(mysql: Box) -> None:
+    """No account too many, none from anywhere: not even root over the network."""
+    rows = as_root(mysql, "SELECT User, Host FROM mysql.user WHERE Host NOT IN ('localhost')")
+    expected = {(account["name"], host) for account in mysql.vars["mysql_accounts"] for host in account["hosts"]}
+    assert {(user, host) for user, host in rows} == expected
+
+
+def test_nobody_is_let_in_without_a_name(mysql: Box) -> None:
+    """Anonymous accounts came with older installations."""
+    assert as_root(mysql, "SELECT Host FROM mysql.user WHERE User = ''") == []
+
+
+def test_the_app_reads_users_from_every_backend(backend: Box, lab: Lab) -> None:
+    """The positive case: account, address, password and rights fit together on each of them."""
+    mysql = lab.tier("mysql")[0]
+    app = account(mysql, 0)
+    (rows,) = sql(backend, mysql, app["name"], app["password"], "SELECT COUNT(*) FROM users")
+    assert int(rows[0][0]) >= 0
+
+
+def test_a_wrong_password_is_refused(mysql: Box, lab: Lab) -> None:
+    """The address of a backend is not enough."""
+    assert sql(lab.tier("backends")[0], mysql, account(mysql, 0)["name"], "wrong", "SELECT 1") == [
+        {"error": ACCESS_DENIED}
+    ]
+
+
+def test_an_unknown_account_is_refused(mysql: Box, lab: Lab) -> None:
+    """Neither root nor anybody else comes over the network."""
+    for user in ("root", "nobody", "mysql", ""):
+        assert sql(lab.tier("backends")[0], mysql, user, "", "SELECT 1")[0]["error"] in REFUSED, user
+
+
+def test_the_right_password_from_another_machine_is_refused(mysql: Box) -> None:
+    """Stolen from a backend, it is worth nothing elsewhere: here the firewall lets it pass, the account does not."""
+    app = account(mysql, 0)
+    login = {"host": mysql.address, "user": app["name"], "password": app["password"]}
+    told = mysql.python(RUN, {"login": login, "statements": ["SELECT 1"]})
+    assert told[0]["error"] in {ACCESS_DENIED, HOST_NOT_ALLOWED}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM mysql.user",
+        "SELECT * FROM mysql.global_priv",
+        "INSERT INTO users (usuario, nome, email, senha_hash) VALUES ('eva', 'Eva', 'eva', 'x')",
+        "UPDATE users SET nome = 'Eva'",
+        "UPDATE users SET ativo = TRUE",
+        "DELETE FROM users",
+        "DROP TABLE lab_test",
+        "ALTER TABLE lab_test ADD COLUMN x INT",
+        "CREATE TABLE lab_test (x INT)",
+        "CREATE USER lab_test",
+        "GRANT SELECT ON *.* TO lab_test",
+        "SELECT * FROM users INTO OUTFILE '/tmp/users'",
+        "SELECT * FROM schema_version",
+        "SET GLOBAL max_connections = @@max_connections",
+    ],
+)
+def test_the_app_may_do_nothing_but_look_users_up(mysql: Box, lab: Lab, statement: str) -> None:
+    """Who takes over a backend, or finds a hole for SQL, can neither make users nor change or remove them."""
+    app = account(mysql, 0)
+    (result,) = sql(lab.tier("backends")[0], mysql, app["name"], app["password"], statement)
+    assert isinstance(result, dict), f"allowed: {result}"
+    assert result["error"] in REFUSED
+
+
+def test_the_app_may_renew_a_hash(mysql: Box, lab: Lab) -> None:
+    """Stronger parameters of the hash reach a user at the next login."""
+    app = account(mysql, 0)
+    (result,) = sql(
+        lab.tier("backends")[0],
+        mysql,
+        app["name"],
+        app["password"],
+        "UPDATE users SET senha_hash = senha_hash WHERE id = 0",
+    )
+    assert result == []
+
+
+def test_the_administrators_account_touches_users_alone(mysql: Box, lab: Lab) -> None:
+    """It makes and changes users; the rest of the server is not its business."""
+    administrator = account(mysql, 1)
+    statements = ("UPDATE users SET nome = nome WHERE id = 0", "DROP TABLE lab_test", "SELECT * FROM mysql.user")
+    allowed, *refused = sql(
+        lab.tier("backends")[0], mysql, administrator["name"], administrator["password"], *statements
+    )
+    assert allowed == []
+    assert {result["error"] for result in refused} <= REFUSED
+
+
+def test_passwords_are_kept_as_argon2id(mysql: Box, demo_users: list[dict[str, str]]) -> None:
+    """A copy of the table tells nobody's password."""
+    rows = as_root(mysql, f"SELECT usuario, senha_hash FROM {mysql.role('mysql')['mysql_database']}.users")
+    assert {user["usuario"] for user in demo_users} <= {name for name, _ in rows}
+    assert [name for name, kept in rows if not kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")] == []
+
+
+def test_each_schema_file_was_applied_once(mysql: Box) -> None:
+    """The table of versions is how the next change knows where it stands."""
+    database = mysql.role("mysql")["mysql_database"]
+    applied = [row[0] for row in as_root(mysql, f"SELECT version FROM {database}.schema_version ORDER BY version")]
+    files = mysql.role("mysql")["mysql_schema_files"]
+    assert applied == [path.rsplit("/", 1)[-1].removesuffix(".sql") for path in files]
