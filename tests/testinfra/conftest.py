@@ -24,6 +24,7 @@ MARKERS = {
 
 MACHINES_OF = {
     "any_machine": "all",
+    "any_server": "all",  # those that have units of ours
     "nameserver": "dns",
     "frontend": "frontends",
     "backend": "backends",
@@ -47,9 +48,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    lab = metafunc.config.stash[LAB]
     for fixture, group in MACHINES_OF.items():
         if fixture in metafunc.fixturenames:
-            names = metafunc.config.stash[LAB].names(group)
+            names = [box.name for box in lab.tier(group) if box.units or fixture != "any_server"]
             metafunc.parametrize(fixture, names, indirect=True, scope="module")
 
 
@@ -98,6 +100,11 @@ def lab(pytestconfig: pytest.Config) -> Lab:
 
 @pytest.fixture(scope="module")
 def any_machine(lab: Lab, request: pytest.FixtureRequest) -> Box:
+    return lab[request.param]
+
+
+@pytest.fixture(scope="module")
+def any_server(lab: Lab, request: pytest.FixtureRequest) -> Box:
     return lab[request.param]
 
 
@@ -184,7 +191,8 @@ def bruno(new_browser: Callable[[], Browser], demo_users: list[dict[str, str]]) 
 @pytest.fixture(autouse=True)
 def _left_as_it_was(request: pytest.FixtureRequest) -> Iterator[None]:
     """Whatever a disruptive test did, the next one finds the whole system at work."""
-    if not request.node.get_closest_marker("disruptive"):
+    marked = request.node.get_closest_marker
+    if not marked("disruptive") or marked("reboot"):
         yield
         return
     lab, asker = request.getfixturevalue("lab"), request.getfixturevalue("browser")

@@ -65,7 +65,8 @@ def test_it_counts_what_it_did(backend: Box, lab: Lab) -> None:
 
 def test_all_run_the_same_release(lab: Lab) -> None:
     """A backend with an older release answers every third request differently."""
-    releases = lab.everywhere(lambda box: box.output("readlink -f /opt/revezamento/current"), lab.tier("backends"))
+    current = f"readlink -f {lab.tier('backends')[0].role('app')['__app_root']}/current"
+    releases = lab.everywhere(lambda box: box.output(current), lab.tier("backends"))
     assert len(set(releases.values())) == 1, releases
 
 

@@ -77,10 +77,11 @@ def test_the_search_finds_what_lies_about(any_machine: Box, found: dict[str, lis
 
 def test_credentials_are_for_root_alone(backend: Box) -> None:
     """systemd hands them to the service; nobody else needs to read them."""
-    modes = backend.root_output(
-        "stat --format='%a %U' /etc/revezamento/credentials /etc/revezamento/credentials/*"
-    ).splitlines()
-    assert modes == ["700 root"] + ["600 root"] * 3
+    settings = backend.role("app")
+    folder, names = f"{settings['__app_settings']}/credentials", settings["__app_credentials"]
+    assert backend.root_output(f"ls {folder}").split() == sorted(names)
+    modes = backend.root_output(f"stat --format='%a %U' {folder} {folder}/*").splitlines()
+    assert modes == ["700 root"] + ["600 root"] * len(names)
 
 
 def test_passwords_of_redis_are_kept_as_hashes(redis: Box, lab: Lab) -> None:

@@ -6,7 +6,7 @@ import ipaddress
 
 from tests.testinfra.lab import Box
 
-DNS_PORT, HTTP_PORT, MYSQL_PORT, REDIS_PORT = 53, 80, 3306, 6379
+DNS_PORT = 53
 RNDC_PORT = 953
 """Where rndc steers BIND, on loopback alone."""
 
@@ -14,16 +14,16 @@ PROVIDER = {("tcp", 22), ("udp", 68)}
 """SSH and DHCP came with the machine."""
 
 
-def test_its_units_are_active(any_machine: Box) -> None:
+def test_its_units_are_active(any_server: Box) -> None:
     """The inventory says what runs where."""
-    states = any_machine.run(f"systemctl is-active {' '.join(any_machine.units)}").stdout.split()
-    assert dict(zip(any_machine.units, states, strict=False)) == dict.fromkeys(any_machine.units, "active")
+    states = any_server.run(f"systemctl is-active {' '.join(any_server.units)}").stdout.split()
+    assert dict(zip(any_server.units, states, strict=False)) == dict.fromkeys(any_server.units, "active")
 
 
-def test_its_units_start_at_boot(any_machine: Box) -> None:
+def test_its_units_start_at_boot(any_server: Box) -> None:
     """A service that was only started is gone after the next power failure."""
-    states = any_machine.run(f"systemctl is-enabled {' '.join(any_machine.units)}").stdout.split()
-    assert dict(zip(any_machine.units, states, strict=False)) == dict.fromkeys(any_machine.units, "enabled")
+    states = any_server.run(f"systemctl is-enabled {' '.join(any_server.units)}").stdout.split()
+    assert dict(zip(any_server.units, states, strict=False)) == dict.fromkeys(any_server.units, "enabled")
 
 
 def test_no_unit_has_failed(any_machine: Box) -> None:
@@ -31,11 +31,11 @@ def test_no_unit_has_failed(any_machine: Box) -> None:
     assert any_machine.output("systemctl list-units --failed --plain --no-legend") == ""
 
 
-def test_systemd_would_restart_its_services(any_machine: Box) -> None:
+def test_systemd_would_restart_its_services(any_server: Box) -> None:
     """A service that dies is started again; `test_kill.py` tries it."""
-    for unit in any_machine.units:
+    for unit in any_server.units:
         if unit.endswith(".service"):
-            restart = any_machine.output("systemctl show --property=Restart --value %s", unit)
+            restart = any_server.output("systemctl show --property=Restart --value %s", unit)
             assert restart in ("always", "on-failure"), unit
 
 
@@ -65,9 +65,9 @@ def _listening(machine: Box) -> tuple[set[tuple[str, int]], set[tuple[str, str, 
 def _expected(machine: Box) -> set[tuple[str, str, int]]:
     ports = {
         "dns": {("udp", DNS_PORT), ("tcp", DNS_PORT)},
-        "frontends": {("tcp", HTTP_PORT)},
-        "backends": {("tcp", int(machine.vars["app_port"]))},
-        "redis": {("tcp", REDIS_PORT)},
-        "mysql": {("tcp", MYSQL_PORT)},
+        "frontends": {("tcp", machine.role("nginx")["nginx_port"])},
+        "backends": {("tcp", machine.role("app")["app_port"])},
+        "redis": {("tcp", machine.role("redis")["redis_port"])},
+        "mysql": {("tcp", machine.role("mysql")["mysql_port"])},
     }
     return {(protocol, machine.address, port) for tier in machine.tiers for protocol, port in ports.get(tier, set())}

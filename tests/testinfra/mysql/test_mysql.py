@@ -8,9 +8,6 @@ import pytest
 
 from tests.testinfra.lab import Box, Lab
 
-PYTHON = "/opt/revezamento/current/bin/python"
-"""The app's own Python: it brings the driver."""
-
 RUN = """
 import json, pymysql, sys
 told = json.load(sys.stdin)
@@ -49,7 +46,8 @@ def sql(speaker: Box, mysql: Box, user: str, password: str, *statements: str) ->
         "password": password,
         "database": mysql.role("mysql")["mysql_database"],
     }
-    return list(speaker.python(RUN, {"login": login, "statements": statements}, python=PYTHON))
+    python = f"{speaker.role('app')['__app_root']}/current/bin/python"  # it brings the driver
+    return list(speaker.python(RUN, {"login": login, "statements": statements}, python=python))
 
 
 def as_root(mysql: Box, statement: str) -> list[list[str]]:

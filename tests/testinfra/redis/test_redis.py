@@ -29,11 +29,13 @@ def test_it_talks_to_nobody_on_the_machine_itself(redis: Box) -> None:
     assert "PONG" not in redis.output("redis-cli ping; redis-cli -h %s ping", redis.address)
 
 
-@pytest.mark.parametrize("user", ["revezamento", "admin", "default", "nobody"])
-def test_a_wrong_password_is_refused(a_backend: Box, redis: Box, user: str) -> None:
-    """The accounts exist, and each has a password."""
-    replies = speak(a_backend, redis, ["AUTH", user, "wrong"], ["PING"])
-    assert [refusal(reply) for reply in replies] == ["WRONGPASS", "NOAUTH"]
+def test_a_wrong_password_is_refused(a_backend: Box, redis: Box) -> None:
+    """To every account there is, to the one that every Redis has, and to one that is not there."""
+    settings = redis.role("redis")
+    for user in (settings["redis_app_user"], settings["redis_admin_user"], "default", "nobody"):
+        for password in ("wrong", ""):
+            replies = speak(a_backend, redis, ["AUTH", user, password], ["PING"])
+            assert [refusal(reply) for reply in replies] == ["WRONGPASS", "NOAUTH"], user
 
 
 def test_the_app_is_let_in(a_backend: Box, redis: Box) -> None:
