@@ -78,8 +78,8 @@ lint: tools ## ansible-lint, yamllint, ruff, mypy
 .PHONY: unit
 unit: tools workbench ## what needs no machine: unit tests, rendered configurations, the app
 	@pytest tests/unit tests/templates
-	@cd app && python -m pip install --quiet --no-deps --no-build-isolation --disable-pip-version-check --editable . \
-		&& PYTHONPATH=$(CURDIR) python -m tests.workbench python -m pytest $(ARGS)
+	@python -m pip install --quiet --no-deps --no-build-isolation --disable-pip-version-check --editable app
+	@python -m tests.workbench sh -c 'cd app && python -m pytest'
 
 .PHONY: diagram
 diagram: tools ## draw docs/map.svg again from the inventory

@@ -140,6 +140,12 @@ class Browser:
 
         return wait_until(served, what)
 
+    def digests(self, paths: Sequence[str], frontend: Box) -> dict[str, str]:
+        """The SHA-256 of what a frontend sends for each path, pictures and fonts included."""
+        resolve = f"--resolve {self.site}:80:{frontend.address}"
+        each = " ".join(f"curl --silent {resolve} http://{self.site}{shlex.quote(path)} | sha256sum;" for path in paths)
+        return dict(zip(paths, self.client.output("sh -c %s", each).split()[::2], strict=True))
+
     def login_request(self, user: str, password: str, **details: Any) -> Request:
         headers = {"Content-Type": "application/json", **details.pop("headers", {})}
         body = json.dumps({"usuario": user, "senha": password})
@@ -195,7 +201,7 @@ class Browser:
     def _curl(self, request: Request) -> str:
         told = f"{FIELD}%{{json}}{FIELD}%{{header_json}}{ANSWER}"
         command = ["curl", "--silent", "--max-time", str(USER_DEADLINE_SECONDS), "--write-out", told]
-        command += ["--head"] if request.method == "HEAD" else ["--request", request.method]
+        command += ["--head", "--output", "/dev/null"] if request.method == "HEAD" else ["--request", request.method]
         if request.frontend:
             command += ["--resolve", f"{self.site}:80:{request.frontend.address}"]
         for name, value in request.headers.items():

@@ -15,6 +15,7 @@ import pytest
 from tests.inventory import Inventory
 from tests.testinfra.browser import Browser, logged_in, serves
 from tests.testinfra.lab import Box, Lab
+from tests.testinfra.logs import ACCESS_LOG, ERROR_LOG
 from tests.testinfra.waiting import wait_until
 
 MARKERS = {
@@ -78,7 +79,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         try:
             text = box.journal(*box.units, since=since)
             if "frontends" in box.tiers:
-                text += box.root("tail -n 10 /var/log/nginx/access.log; tail -n 5 /var/log/nginx/error.log").stdout
+                text += box.root(f"tail -n 10 {ACCESS_LOG}; tail -n 5 {ERROR_LOG}").stdout
         except Exception as error:
             text = f"no journal: {error}"
         report.sections.append((f"journal of {box.name} ({', '.join(box.units)})", text or "nothing"))
@@ -96,6 +97,15 @@ def _boxes_concerned(item: pytest.Item) -> list[Box]:
 @pytest.fixture(scope="session")
 def lab(pytestconfig: pytest.Config) -> Lab:
     return pytestconfig.stash[LAB]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _every_machine_answers(lab: Lab) -> None:
+    """One message, at once, instead of hundreds of tests that each wait for a connection."""
+    problems = {name: problem for name, problem in lab.everywhere(lambda box: box.problem()).items() if problem}
+    if problems:
+        told = "\n".join(f"  {name}: {problem}" for name, problem in problems.items())
+        pytest.fail(f"These machines do not answer SSH:\n{told}\nNext: make up", pytrace=False)
 
 
 @pytest.fixture(scope="module")

@@ -113,6 +113,13 @@ class Box:
         printed = self.root(f"journalctl --quiet --no-pager --output=short-iso {chosen} {period} --lines={lines}")
         return str(printed.stdout)
 
+    def problem(self) -> str:
+        """Why the machine cannot be asked; '' when it can."""
+        try:
+            return "" if self.run("true").succeeded else "it runs no commands"
+        except RuntimeError as error:
+            return str(error.args[0].stderr).strip().splitlines()[-1]
+
     def main_pid(self, unit: str) -> int:
         """The main process of a service, 0 when it has none."""
         return int(self.output("systemctl show --property=MainPID --value %s", unit))

@@ -104,7 +104,7 @@ def test_a_cookie_from_before_is_still_good(browser: Browser, before: Before) ->
 @pytest.mark.usefixtures("before")
 def test_a_user_logs_in_and_is_known_everywhere(browser: Browser, lab: Lab, demo_users: list[dict[str, str]]) -> None:
     """As on the first day, by name, through DNS."""
-    answers = logged_in(browser, demo_users[1]).get_often("/perfil", 30)
+    answers = logged_in(browser, demo_users[1]).get_often("/perfil", 10 * len(lab.tier("backends")))
     assert {(answer.status, answer.json.get("usuario")) for answer in answers} == {(200, demo_users[1]["usuario"])}
     assert {answer.backend for answer in answers} == set(lab.names("backends"))
     assert {answer.frontend for answer in answers} == set(lab.names("frontends"))

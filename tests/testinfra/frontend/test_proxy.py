@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import Any
 
@@ -10,28 +9,7 @@ import pytest
 
 from tests.testinfra.browser import Browser, Request, tell
 from tests.testinfra.lab import Box, Lab
-from tests.testinfra.waiting import wait_until
-
-ACCESS_LOG = "/var/log/nginx/access.log"
-
-
-def logged_by_frontend(frontend: Box, request_id: str) -> dict[str, Any]:
-    """The line of a request in nginx's log."""
-    found = wait_until(
-        lambda: frontend.root("grep --fixed-strings %s %s", request_id, ACCESS_LOG).stdout,
-        f"{frontend.name} has logged {request_id}",
-    )
-    return dict(json.loads(found.splitlines()[0]))
-
-
-def logged_by_backend(backend: Box, request_id: str) -> list[dict[str, Any]]:
-    """The lines of a request in the backend's journal."""
-    command = "journalctl --unit=%s --output=cat --since=-5min --grep=%s"
-    found = wait_until(
-        lambda: backend.root(command, backend.service, request_id).stdout,
-        f"{backend.name} has logged {request_id}",
-    )
-    return [json.loads(line) for line in found.splitlines()]
+from tests.testinfra.logs import logged_by_backend, logged_by_frontend
 
 
 def test_it_reaches_every_backend(browser: Browser, frontend: Box, lab: Lab) -> None:
@@ -63,6 +41,14 @@ def test_one_id_follows_a_request_through_both_logs(browser: Browser, frontend: 
     assert (outside["uri"], outside["status"], outside["frontend"]) == ("/status", 200, frontend.name)
     assert outside["upstream"].startswith(f"{lab[answer.backend].address}:")
     assert [(line["path"], line["status"], line["backend"]) for line in inside] == [("/status", 200, answer.backend)]
+
+
+def test_a_refused_request_is_logged_by_the_path_that_was_asked_for(browser: Browser, frontend: Box) -> None:
+    """Who looks for a broken link needs the path; what stands in a query may be private."""
+    answer = browser.get("/missing?token=private", frontend=frontend)
+    line = logged_by_frontend(frontend, answer.request_id)
+    assert (line["uri"], line["status"]) == ("/missing", 404)
+    assert "private" not in str(line)
 
 
 def test_a_client_cannot_choose_its_request_id(browser: Browser, frontend: Box) -> None:

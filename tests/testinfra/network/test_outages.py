@@ -36,12 +36,12 @@ def test_a_backend_is_stopped_and_no_request_fails(ana: Browser, lab: Lab) -> No
     backend = lab.tier("backends")[-1]
     sessao = ana.get("/perfil").json["sessao"]
     with ana.standing_load() as answers, backend.stopped(*reversed(backend.units)):
-        alone = ana.get_often("/perfil", 12)
+        alone = ana.get_often("/perfil", 4 * len(lab.tier("backends")))
     assert {answer.status for answer in answers + alone} == {200}, tell(answers + alone)
     assert {answer.backend for answer in alone} == set(lab.names("backends")) - {backend.name}
     assert {answer.json["sessao"] for answer in answers + alone} == {sessao}
     wait_until(
-        lambda: backend.name in {answer.backend for answer in ana.get_often("/perfil", 12)},
+        lambda: backend.name in {answer.backend for answer in ana.get_often("/perfil", 4 * len(lab.tier("backends")))},
         f"{backend.name} has a share of the requests again",
     )
 
@@ -101,7 +101,7 @@ def test_without_backends_the_frontends_say_so(ana: Browser, lab: Lab) -> None:
 def test_a_stopped_frontend_is_passed_over(ana: Browser, frontend: Box, lab: Lab) -> None:
     """Its address is still in the zone: a browser that is refused there takes the next one."""
     with frontend.stopped(*frontend.units):
-        answers = ana.get_often("/perfil", 18)
+        answers = ana.get_often("/perfil", 6 * len(lab.tier("frontends")))
     assert {answer.status for answer in answers} == {200}, tell(answers)
     assert {answer.frontend for answer in answers} == set(lab.names("frontends")) - {frontend.name}
 

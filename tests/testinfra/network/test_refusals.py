@@ -11,6 +11,7 @@ import pytest
 
 from tests.testinfra.browser import HTML, Browser, Request, tell
 from tests.testinfra.lab import Box, Lab
+from tests.testinfra.logs import logged_by_backend, logged_by_frontend
 from tests.testinfra.redis_wire import as_admin, speak
 
 JSON = {"Content-Type": "application/json"}
@@ -239,6 +240,19 @@ def test_the_site_itself_may(ana: Browser) -> None:
     """The positive case, as a browser sends it."""
     headers = {"Origin": f"http://{ana.site}", "Sec-Fetch-Site": "same-origin"}
     assert ana.logout(headers=headers).status == 204
+
+
+def test_a_password_leaves_no_trace_in_the_logs(browser: Browser, stranger: str, lab: Lab) -> None:
+    """A mistyped password is nearly the right one, and logs are read by many."""
+    password = secrets.token_hex(8)
+    answer = browser.login(stranger, password)
+    lines = [
+        logged_by_frontend(lab[answer.frontend], answer.request_id),
+        *logged_by_backend(lab[answer.backend], answer.request_id),
+    ]
+    assert answer.status == 401
+    assert {line.get("event") for line in lines} >= {"login", "request"}
+    assert password not in str(lines)
 
 
 def test_guessing_is_stopped_whichever_servers_are_asked(
