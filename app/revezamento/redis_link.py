@@ -1,6 +1,6 @@
 """The way to Redis: short deadlines, and a small retry that a restart of Redis does not outlast.
 
-redis-py's own retry is off: it would block a request for seconds, and would repeat commands that were perhaps executed.
+redis-py's own retry is off: it would block a request for seconds. Every command here may be repeated.
 """
 
 from collections.abc import Callable, Sequence
@@ -125,10 +125,13 @@ class RedisLink:
             except redis.ResponseError as error:
                 raise self._down(error) from error
             except redis.RedisError as error:
-                # A command that timed out was perhaps executed: repeating it would count a visit twice.
-                is_cut = isinstance(error, redis.ConnectionError) and not isinstance(error, redis.AuthenticationError)
+                # A command that timed out was perhaps executed. Repeating it may count a visit twice, but the
+                # answer that never came would leave the same gap, and a user with an error.
+                is_passing = isinstance(error, redis.ConnectionError | redis.TimeoutError) and not isinstance(
+                    error, redis.AuthenticationError
+                )
                 self._client.connection_pool.disconnect(inuse_connections=False)
-                if not is_cut or monotonic() + RETRY_PAUSE_SECONDS > deadline:
+                if not is_passing or monotonic() + RETRY_PAUSE_SECONDS > deadline:
                     self._is_down = True
                     raise self._down(error) from error
                 sleep(RETRY_PAUSE_SECONDS)

@@ -89,14 +89,15 @@ def test_a_script_cache_that_was_emptied_is_refilled(client: FlaskClient, store:
     assert fields(client.get("/perfil"))["visitas"] == 1
 
 
-def test_a_command_that_timed_out_is_not_repeated(client: FlaskClient, redis_wire: Relay) -> None:
-    """Redis may have executed it: a second time would leave a gap in the visits."""
+def test_a_request_outlasts_a_short_stall_of_redis(client: FlaskClient, redis_wire: Relay) -> None:
+    """A busy disk holds Redis up for longer than one call may take, and it is no outage."""
     log_in(client)
     client.get("/perfil")
     redis_wire.freeze()
     before = redis_wire.questions
-    assert_unavailable(client.get("/perfil"))
-    assert redis_wire.questions == before + 1
+    threading.Timer(0.5, redis_wire.restore).start()
+    assert client.get("/perfil").status_code == 200
+    assert redis_wire.questions > before + 1
 
 
 def test_a_full_redis_refuses_logins_and_keeps_who_is_logged_in(client: FlaskClient, store: redis.Redis) -> None:
