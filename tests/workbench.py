@@ -32,18 +32,18 @@ bind 127.0.0.1
 port {port}
 requirepass {password}
 save ""
-logfile /work/redis.log
+logfile /bench/redis.log
 daemonize yes
 """
 MARIADB_CONF = """\
 [mariadbd]
 user=mysql
-datadir=/work/mysql
+datadir=/bench/mysql
 bind-address=127.0.0.1
 skip-name-resolve
 port={port}
-socket=/work/mysql/mariadb.sock
-init-file=/work/init.sql
+socket=/bench/mysql/mariadb.sock
+init-file=/bench/init.sql
 innodb-flush-log-at-trx-commit=0
 [client]
 host=127.0.0.1
@@ -56,9 +56,9 @@ CREATE OR REPLACE USER root@127.0.0.1 IDENTIFIED BY '{password}';
 GRANT ALL ON *.* TO root@127.0.0.1 WITH GRANT OPTION;
 """
 MARIADB_START = """\
-exec >/work/mariadb.log 2>&1
-mariadb-install-db --no-defaults --user=mysql --datadir=/work/mysql --skip-test-db
-exec mariadbd --defaults-file=/work/mariadb.cnf
+exec >/bench/mariadb.log 2>&1
+mariadb-install-db --no-defaults --user=mysql --datadir=/bench/mysql --skip-test-db
+exec mariadbd --defaults-file=/bench/mariadb.cnf
 """
 
 
@@ -114,18 +114,18 @@ class Workbench:
         redis_password, mysql_password = secrets.token_hex(16), secrets.token_hex(16)
         self.write(
             {
-                "/work/redis.conf": REDIS_CONF.format(port=redis, password=redis_password),
-                "/work/mariadb.cnf": MARIADB_CONF.format(port=mysql, password=mysql_password),
-                "/work/init.sql": MARIADB_ACCOUNT.format(password=mysql_password),
+                "/bench/redis.conf": REDIS_CONF.format(port=redis, password=redis_password),
+                "/bench/mariadb.cnf": MARIADB_CONF.format(port=mysql, password=mysql_password),
+                "/bench/init.sql": MARIADB_ACCOUNT.format(password=mysql_password),
             }
         )
-        for start in (["redis-server", "/work/redis.conf"], ["sh", "-c", MARIADB_START]):
+        for start in (["redis-server", "/bench/redis.conf"], ["sh", "-c", MARIADB_START]):
             subprocess.run(_podman("exec", "--detach", self.name, *start), check=True, capture_output=True)
-        self._wait(["redis-cli", "-p", str(redis), "ping"], answer="NOAUTH", log="/work/redis.log")
+        self._wait(["redis-cli", "-p", str(redis), "ping"], answer="NOAUTH", log="/bench/redis.log")
         self._wait(
-            ["mariadb", "--defaults-file=/work/mariadb.cnf", "-Ne", "SELECT 'here'"],
+            ["mariadb", "--defaults-file=/bench/mariadb.cnf", "-Ne", "SELECT 'here'"],
             answer="here",
-            log="/work/mariadb.log",
+            log="/bench/mariadb.log",
         )
         return {
             "REVEZAMENTO_TEST_REDIS": f"127.0.0.1:{redis}",
