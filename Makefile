@@ -66,7 +66,7 @@ clean: down ## also remove the images, the keys and the tools
 
 .PHONY: test
 test: tools lint unit ## everything, from nothing, as CI does (destroys the lab that is up)
-	@molecule test
+	@COLUMNS=$${COLUMNS:-160} molecule test
 
 .PHONY: lint
 lint: tools ## ansible-lint, yamllint, ruff, mypy
