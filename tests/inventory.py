@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from ansible.inventory.manager import InventoryManager
@@ -30,6 +31,9 @@ ROLES = ROOT / "ansible" / "roles"
 
 init_plugin_loader()
 
+_TEMPLATING = RLock()
+"""Ansible loads its plugins on first use, and not for two threads at once."""
+
 
 class TemplatedVars(Mapping[str, Any]):
     """A machine's variables: each is templated when it is asked for, so that a broken one hurts only who reads it."""
@@ -39,7 +43,8 @@ class TemplatedVars(Mapping[str, Any]):
         self.templar = Templar(loader=loader, variables=raw)
 
     def __getitem__(self, name: str) -> Any:
-        return self.templar.template(self.raw[name])
+        with _TEMPLATING:
+            return self.templar.template(self.raw[name])
 
     def __contains__(self, name: object) -> bool:
         return name in self.raw
