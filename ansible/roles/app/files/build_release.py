@@ -17,6 +17,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,11 @@ def release_name(source: Path) -> str:
     return f"{project['version']}-{digest.hexdigest()[:8]}"
 
 
+def unconditional(lock: str) -> str:
+    """A lock without its conditions: pip would judge them by its own Python, and the guest has another."""
+    return re.sub(r" ;.*(?= \\$)", "", lock, flags=re.MULTILINE)
+
+
 def pip(*arguments: str) -> None:
     """Run this interpreter's pip; its output goes to stderr, its failure ends us."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
@@ -56,10 +62,12 @@ def fill_wheelhouse(source: Path, python: str, machine: str, wheelhouse: Path) -
     """Put every locked wheel, the app's own and the lock of all into `wheelhouse`."""
     platforms = [f"--platform={name}_{machine}" for name in PLATFORMS]
     lock = source / "requirements.txt"
+    everything = wheelhouse.parent / "everything.txt"
+    everything.write_text(unconditional(lock.read_text()))
     pip(
         *("download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:"),
         *("--implementation=cp", f"--python-version={python}", *platforms),
-        *("--dest", str(wheelhouse), "--requirement", str(lock)),
+        *("--dest", str(wheelhouse), "--requirement", str(everything)),
     )
     # Built from a copy: a build leaves nothing in the source tree.
     copy = wheelhouse.parent / "source"
