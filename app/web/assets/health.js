@@ -1,0 +1,59 @@
+import { changes, machinesOf, report } from "./machines.js";
+import { t } from "./words.js";
+import { ask } from "./wire.js";
+
+const ROUND_MS = 2000;
+const PATIENCE_MS = 5500;
+// So many may wait for a backend that hangs: a browser opens six connections, and the show needs the rest.
+const WAITING = 2;
+const STORES = ["redis", "mysql"];
+const STALE_MS = 10_000;
+
+const failures = new Map();
+const waiting = new Set();
+let heard = 0;
+let next = 0;
+
+/** Ask every backend in turn how it is, as long as somebody looks; tell changes to `say`. */
+export function startHealth(say) {
+  changes.addEventListener("state", ({ detail: { name, state, before } }) => {
+    if (state === "down" && before !== "down") say(t("stopped", { name }));
+    if (state === "up" && before === "down") say(t("back", { name }));
+  });
+  tick();
+}
+
+function tick() {
+  const backends = machinesOf("backends");
+  setTimeout(tick, ROUND_MS / Math.max(1, backends.length));
+  if (document.hidden || !backends.length || waiting.size >= WAITING) return;
+  next = (next + 1) % backends.length;
+  check(backends[next].name);
+}
+
+async function check(name) {
+  if (waiting.has(name)) return;
+  waiting.add(name);
+  const answer = await ask(`/status/${encodeURIComponent(name)}`, { signal: AbortSignal.timeout(PATIENCE_MS) }).catch(() => null);
+  waiting.delete(name);
+  if (answer?.ok) succeed(name, answer);
+  else fail(name);
+}
+
+function succeed(name, { body, ms }) {
+  failures.set(name, 0);
+  heard = Date.now();
+  report(name, "up", ms);
+  for (const store of STORES) {
+    const { ok, ms: took } = body[store] ?? {};
+    for (const machine of machinesOf(store)) report(machine.name, ok ? "up" : "down", took ?? undefined);
+  }
+}
+
+function fail(name) {
+  const times = (failures.get(name) ?? 0) + 1;
+  failures.set(name, times);
+  report(name, times > 1 ? "down" : "suspect");
+  if (Date.now() - heard < STALE_MS) return;
+  for (const machine of STORES.flatMap(machinesOf)) report(machine.name, "unknown");
+}

@@ -1,0 +1,126 @@
+import { startHealth } from "./health.js";
+import { loadMachines } from "./machines.js";
+import { drawMap, startMap } from "./map.js";
+import { drawCaption, inWords, runLap } from "./race.js";
+import { drawList } from "./requests.js";
+import { drawPace, startRhythm, stopRhythm } from "./rhythm.js";
+import { currentProfile, drawSession, mayBeLoggedIn, showProfile, showWelcome } from "./session.js";
+import { drawShare, startShare } from "./share.js";
+import { NoAnswer } from "./wire.js";
+import { startLanguage, t } from "./words.js";
+
+const element = (id) => document.getElementById(id);
+
+// Ends what is on its way when the user logs out: an answer that comes later would speak of a session that is gone.
+let leaving = new AbortController();
+
+function say(text, isCalm = false) {
+  const message = element("message");
+  if (message.textContent !== text) message.textContent = text;
+  message.classList.toggle("calm", isCalm);
+  message.hidden = !text;
+}
+
+const announce = (text) => (element("live").textContent = text);
+
+/** Make one request of the show; undefined where no answer came. */
+async function lap() {
+  const { signal } = leaving;
+  const route = currentProfile() ? "/perfil" : "/status";
+  try {
+    const answer = await runLap((element("new-connection").checked ? "/conexao-nova" : "") + route, { signal });
+    if (signal.aborted) return;
+    judge(answer);
+    return answer;
+  } catch (error) {
+    forgive(error);
+  }
+}
+
+function forgive(error) {
+  if (!(error instanceof NoAnswer)) throw error;
+  if (error.cause.name !== "AbortError") say(t("noNetwork"), true);
+}
+
+function judge({ ok, status, body }) {
+  if (ok) say("");
+  if (ok && body.visitas) showProfile(body);
+  else if (status === 401 && (currentProfile() || mayBeLoggedIn())) end(t("sessionEnded"));
+  else if (status === 401) say(t("notLoggedIn"));
+  else if (!ok) say(body.erro ?? t("noAnswer"), true);
+}
+
+function end(text) {
+  stopRhythm();
+  showWelcome();
+  say(text, true);
+}
+
+async function login(form) {
+  const headers = { "Content-Type": "application/json" };
+  const credentials = JSON.stringify(Object.fromEntries(new FormData(form)));
+  const answer = await runLap("/login", { method: "POST", headers, body: credentials });
+  if (!answer.ok) return say(answer.body.erro ?? t("noAnswer"), answer.status === 503);
+  form.reset();
+  await seeProfile();
+}
+
+const seeProfile = async () => judge(await runLap("/perfil"));
+
+async function logout() {
+  stopRhythm();
+  leaving.abort();
+  leaving = new AbortController();
+  const answer = await runLap("/logout", { method: "POST" });
+  if (answer.ok) end(t("loggedOut"));
+  else say(answer.body.erro ?? t("noAnswer"), true);
+}
+
+/** Do what a button or a form asks for, once at a time; tell when no machine can be reached. */
+async function perform(action, origin) {
+  if (origin.ariaBusy === "true") return;
+  origin.ariaBusy = "true";
+  say("");
+  try {
+    await action(origin);
+  } catch (error) {
+    forgive(error);
+  } finally {
+    origin.ariaBusy = "false";
+  }
+}
+
+function on(id, event, action) {
+  element(id).addEventListener(event, (happened) => {
+    happened.preventDefault();
+    perform(action, happened.currentTarget);
+  });
+}
+
+async function askOnce() {
+  const answer = await lap();
+  if (answer) announce(inWords(answer));
+}
+
+function redraw() {
+  for (const draw of [drawMap, drawShare, drawList, drawSession, drawPace, drawCaption]) draw();
+}
+
+async function start() {
+  startLanguage(redraw);
+  element("stage").hidden = element("figures").hidden = false;
+  on("login", "submit", login);
+  on("logout", "submit", logout);
+  on("already", "click", seeProfile);
+  on("ask", "click", askOnce);
+  startRhythm(lap, announce);
+  startMap();
+  startShare();
+  drawCaption();
+  const loaded = loadMachines();
+  if (mayBeLoggedIn()) await perform(seeProfile, element("welcome"));
+  await loaded;
+  startHealth(announce);
+}
+
+start();

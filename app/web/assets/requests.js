@@ -1,0 +1,72 @@
+import { machinesOf } from "./machines.js";
+import { clock, t } from "./words.js";
+
+const SHOWN = 12;
+
+const body = document.querySelector("#requests tbody");
+const laps = [];
+
+// On a phone the rows are no table to the eye; to a screen reader they stay one.
+const ROLES = { table: "table", thead: "rowgroup", tbody: "rowgroup", tr: "row", th: "columnheader" };
+for (const [tag, role] of Object.entries(ROLES)) {
+  for (const element of document.querySelectorAll(tag)) element.role = role;
+}
+
+/** Put a request on top of the list; the oldest one leaves. */
+export function list(lap) {
+  laps.unshift(lap);
+  laps.length = Math.min(laps.length, SHOWN);
+  body.prepend(row(lap));
+  while (body.rows.length > SHOWN) body.lastElementChild.remove();
+  document.getElementById("no-requests").hidden = true;
+}
+
+/** Draw the list anew, in the page's language. */
+export function drawList() {
+  body.replaceChildren(...laps.map(row));
+}
+
+function row(lap) {
+  const line = document.createElement("tr");
+  line.role = "row";
+  Object.assign(line.dataset, { frontend: lap.frontend ?? "", backend: lap.backend ?? "", status: lap.status ?? "-" });
+  line.append(
+    cell("time", clock(lap.time)),
+    cell("path", lap.path),
+    cell("frontend", lane("frontends", lap.frontend), lap.frontend ?? "–"),
+    cell("backend", lane("backends", lap.backend), lap.backend ?? "–"),
+    cell("connection", ...way(lap)),
+    cell("ms number", lap.status ? lap.ms : "–"),
+    cell("status number", lap.status ?? "-"),
+  );
+  return line;
+}
+
+function cell(className, ...children) {
+  const element = document.createElement("td");
+  element.role = "cell";
+  element.className = className;
+  element.append(...children);
+  return element;
+}
+
+function way({ isNew, askedDns }) {
+  if (isNew === null) return ["–"];
+  const word = document.createElement("span");
+  word.className = isNew ? "new" : "kept";
+  word.textContent = t(isNew ? "new" : "kept");
+  return askedDns ? [word, ` + ${t("dns")}`] : [word];
+}
+
+// One dot for each machine of the tier: below each other they draw the race.
+function lane(tier, name) {
+  const dots = document.createElement("span");
+  dots.className = "dots";
+  dots.ariaHidden = "true";
+  for (const machine of machinesOf(tier)) {
+    const dot = document.createElement("i");
+    dot.classList.toggle("on", machine.name === name);
+    dots.append(dot);
+  }
+  return dots;
+}

@@ -1,0 +1,76 @@
+import { TIERS, bib, changes, healthOf, machinesOf } from "./machines.js";
+import { t } from "./words.js";
+
+const place = document.getElementById("share");
+const counts = new Map();
+
+/** Show every machine with its health and its share, from now on. */
+export function startShare() {
+  changes.addEventListener("machines", drawShare);
+  changes.addEventListener("state", ({ detail }) => drawHealth(detail.name));
+}
+
+/** Count one answer for its frontend and its backend. */
+export function count({ frontend, backend }) {
+  for (const name of [frontend, backend]) if (name) counts.set(name, (counts.get(name) ?? 0) + 1);
+  for (const tier of ["frontends", "backends"]) drawCounts(tier);
+}
+
+/** Draw the list anew, in the page's language. DNS is asked by the browser, out of this page's sight. */
+export function drawShare() {
+  const tiers = TIERS.filter((tier) => tier !== "dns" && machinesOf(tier).length);
+  place.replaceChildren(...tiers.map(group));
+  for (const tier of tiers) {
+    for (const { name } of machinesOf(tier)) drawHealth(name);
+    if (isCounted(tier)) drawCounts(tier);
+  }
+}
+
+const isCounted = (tier) => tier === "frontends" || tier === "backends";
+
+function make(tag, className, ...children) {
+  const element = document.createElement(tag);
+  element.className = className;
+  element.append(...children);
+  return element;
+}
+
+function group(tier) {
+  const rows = machinesOf(tier).map(({ name }) => row(name, isCounted(tier)));
+  return make("div", `lanes ${tier}`, make("h3", "", t(tier)), make("ul", "", ...rows));
+}
+
+function row(name, counted) {
+  const number = make("span", "bib", bib(name));
+  number.ariaHidden = "true";
+  const item = make("li", "", number, make("span", "name", name), make("span", "state"));
+  item.dataset.name = name;
+  if (!counted) return item;
+  const times = make("span", "count");
+  times.dataset.share = name;
+  item.append(make("span", "lane", make("span", "run")), make("span", "tally", times, " ", make("span", "percent")));
+  return item;
+}
+
+const find = (name) => place.querySelector(`[data-name="${CSS.escape(name)}"]`);
+
+function drawHealth(name) {
+  const item = find(name);
+  if (!item) return;
+  const { state, ms } = healthOf(name);
+  const isTimed = state === "up" && ms !== undefined;
+  item.dataset.state = state;
+  item.querySelector(".state").textContent = isTimed ? `${t(state)}, ${ms} ms` : t(state);
+}
+
+function drawCounts(tier) {
+  const values = machinesOf(tier).map(({ name }) => counts.get(name) ?? 0);
+  const [total, most] = [values.reduce((sum, value) => sum + value, 0), Math.max(...values)];
+  machinesOf(tier).forEach(({ name }, index) => {
+    const item = find(name);
+    if (!item) return;
+    item.querySelector(".count").textContent = values[index];
+    item.querySelector(".percent").textContent = total ? `${Math.round((100 * values[index]) / total)} %` : "";
+    item.querySelector(".run").style.setProperty("--run", most ? values[index] / most : 0);
+  });
+}

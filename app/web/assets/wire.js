@@ -1,0 +1,59 @@
+import { locale } from "./words.js";
+
+// Longer than the slowest answer that the frontends allow themselves.
+const PATIENCE_MS = 15_000;
+
+let pending = 0;
+
+/** No machine answered, or not in time. */
+export class NoAnswer extends Error {}
+
+/**
+ * Ask a route. Resolves to the answer and what is known of its way; rejects with NoAnswer when there is none in time.
+ * `isNew` and `askedDns` are null where the browser does not tell.
+ */
+export async function ask(path, { signal, ...options } = {}) {
+  const headers = { Accept: "application/json", "Accept-Language": locale(), ...options.headers };
+  const signals = [AbortSignal.timeout(PATIENCE_MS), signal].filter(Boolean);
+  const started = performance.now();
+  pending += 1;
+  try {
+    const response = await answer(path, { ...options, headers, cache: "no-store", signal: AbortSignal.any(signals) });
+    const body = await response.json().catch(() => ({}));
+    const ms = Math.round(performance.now() - started);
+    return { ok: response.ok, status: response.status, body, ms, ...machines(response), ...(await connection(path, started)) };
+  } finally {
+    pending -= 1;
+    if (!pending) performance.clearResourceTimings();
+  }
+}
+
+async function answer(path, options) {
+  try {
+    return await fetch(path, options);
+  } catch (cause) {
+    throw new NoAnswer(path, { cause });
+  }
+}
+
+function machines({ headers }) {
+  return { frontend: headers.get("X-Frontend"), backend: headers.get("X-Backend") };
+}
+
+async function connection(path, started) {
+  const timing = timingOf(path, started) ?? (await pause(30), timingOf(path, started));
+  if (!timing) return { isNew: null, askedDns: null };
+  return {
+    isNew: timing.connectEnd > timing.connectStart,
+    askedDns: timing.domainLookupEnd > timing.domainLookupStart,
+  };
+}
+
+// Several requests for one path may be on their way: the one that began when ours did is ours.
+function timingOf(path, started) {
+  const away = (entry) => Math.abs(entry.startTime - started);
+  const [nearest] = performance.getEntriesByName(new URL(path, location).href).sort((a, b) => away(a) - away(b));
+  return nearest && away(nearest) < 50 ? nearest : undefined;
+}
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
