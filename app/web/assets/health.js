@@ -34,7 +34,7 @@ function tick() {
 async function check(name) {
   if (waiting.has(name)) return;
   waiting.add(name);
-  const answer = await ask(`/status/${encodeURIComponent(name)}`, { signal: AbortSignal.timeout(PATIENCE_MS) }).catch(() => null);
+  const answer = await ask(`/status/${name}`, { signal: AbortSignal.timeout(PATIENCE_MS) }).catch(() => null);
   waiting.delete(name);
   if (answer?.ok) succeed(name, answer);
   else fail(name);

@@ -30,9 +30,7 @@ function columns(width) {
   const gap = isCrowded ? 7 : 24;
   const size = (tier) => TITLE + members(tier).length * (card.h + gap) - gap;
   const inside = Math.max(316, ...COLUMNS.map((column) => column.reduce((sum, tier) => sum + size(tier), 32 * (column.length - 1))));
-  const cards = new Map();
-  const titles = [];
-  const zones = [];
+  const [cards, titles, zones] = [new Map(), [], []];
   COLUMNS.forEach((column, index) => {
     const x = PAD + (index * (width - 2 * PAD - card.w)) / (COLUMNS.length - 1);
     if (column.length === 1) zones.push({ x: x - 14, y: PAD - 10, w: card.w + 28, h: inside + 20 });
@@ -40,7 +38,7 @@ function columns(width) {
       const count = members(tier).length;
       const slack = inside - size(tier);
       // A tier alone in its column spreads out; two share it, one at the top and one at the bottom.
-      const spread = column.length === 1 && count > 1 ? Math.min(30, slack / (count - 1)) : 0;
+      const spread = column.length === 1 && count > 1 ? Math.min(60, slack / (count - 1)) : 0;
       const top = PAD + (column.length === 1 ? (slack - spread * (count - 1)) / 2 : place * slack);
       titles.push({ tier, x, y: column.length === 1 ? PAD : top });
       members(tier).forEach((machine, n) => {
@@ -56,14 +54,11 @@ function rows(width) {
   const perRow = 3;
   const pad = 12;
   const card = { w: (width - 2 * pad - gap * (perRow - 1)) / perRow, h: 46 };
-  const cards = new Map();
-  const titles = [];
-  const zones = [];
+  const [cards, titles, zones] = [new Map(), [], []];
   let y = PAD;
   for (const row of ROWS) {
     const isShared = row.length > 1;
     const across = isShared ? 1 : perRow;
-    let deepest = 0;
     row.forEach((tier, place) => {
       const left = pad + place * (width - 2 * pad - card.w);
       titles.push({ tier, x: left, y });
@@ -72,10 +67,10 @@ function rows(width) {
         const inLine = Math.min(across, members(tier).length - line * across);
         const shift = isShared ? 0 : ((perRow - inLine) * (card.w + gap)) / 2;
         cards.set(machine.name, { ...card, ...machine, tier, x: left + shift + (n % across) * (card.w + gap), y: y + TITLE + line * (card.h + gap) });
-        deepest = Math.max(deepest, line + 1);
       });
     });
-    const bottom = y + TITLE + deepest * (card.h + gap) - gap;
+    const lines = Math.max(...row.map((tier) => Math.ceil(members(tier).length / across)));
+    const bottom = y + TITLE + lines * (card.h + gap) - gap;
     if (!isShared) zones.push({ x: 4, y: y - 12, w: width - 8, h: bottom - y + 22 });
     y = bottom + 30;
   }

@@ -7,7 +7,7 @@ export const changes = new EventTarget();
 const UNKNOWN = { state: "unknown" };
 const tiers = Object.fromEntries(TIERS.map((tier) => [tier, []]));
 const health = new Map();
-let described = false;
+let described;
 
 /** Read who there is from the lab's own description. */
 export async function loadMachines() {
@@ -18,7 +18,8 @@ export async function loadMachines() {
     described = true;
     report(response.headers.get("X-Frontend"), "up");
   } catch {
-    // The map says so, and everything else works without.
+    // The map says so; everything else works without.
+    described ??= false;
   } finally {
     changes.dispatchEvent(new Event("machines"));
   }
@@ -29,7 +30,7 @@ function merge(machines, met) {
   return [...machines, ...met.filter(({ name }) => !machines.some((machine) => machine.name === name))];
 }
 
-/** Whether the lab's description could be read. */
+/** Whether the lab's description could be read; undefined until that is known. */
 export const isDescribed = () => described;
 
 /** The machines of a tier: `[{name, address?}]`. */

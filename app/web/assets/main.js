@@ -112,7 +112,7 @@ async function start() {
   on("login", "submit", login);
   on("logout", "submit", logout);
   on("already", "click", seeProfile);
-  on("ask", "click", askOnce);
+  element("ask").addEventListener("click", askOnce);
   startRhythm(lap, announce);
   startMap();
   startShare();

@@ -1,6 +1,7 @@
 import { bandsOf } from "./baton.js";
 import { YOU, joined, layOut } from "./layout.js";
 import { TIERS, bib, changes, healthOf, isDescribed, machinesOf } from "./machines.js";
+import { make } from "./make.js";
 import { t } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -16,7 +17,7 @@ let svg;
 let lastLap;
 let runner = { name: null, fingerprint: null };
 
-function make(name, attributes = {}, ...children) {
+function shape(name, attributes = {}, ...children) {
   const element = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
   element.append(...children);
@@ -39,15 +40,16 @@ export function startMap() {
 
 /** Draw everything anew, in the page's language. */
 export function drawMap() {
-  if (!isDescribed()) return place.replaceChildren(sentence(t("noMap")));
+  if (isDescribed() === undefined) return;
+  if (!isDescribed()) return place.replaceChildren(make("p", "", t("noMap")));
   // The map's unit is a sixteenth of the root's type size: what the page's type does, the map's does as well.
   const unit = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
   layout = layOut(Math.max(300, place.clientWidth / unit));
-  svg = make("svg", { viewBox: `0 0 ${layout.width} ${layout.height}`, role: "img", "aria-labelledby": "map-name map-text" });
-  svg.append(make("title", { id: "map-name" }, t("mapTitle")), make("desc", { id: "map-text" }));
-  svg.append(...layout.zones.map(({ x, y, w, h }) => make("rect", { class: "zone", x, y, width: w, height: h, rx: 18 })));
-  svg.append(make("g", { class: "ways" }, ...Array.from(layout.curves, ([id, curve]) => make("path", { "data-edge": id, d: joined([curve]) }))));
-  svg.append(...layout.titles.map(title), ...[...layout.cards.values()].map(card), make("g", { class: "batons" }));
+  svg = shape("svg", { viewBox: `0 0 ${layout.width} ${layout.height}`, role: "img", "aria-labelledby": "map-name map-text" });
+  svg.append(shape("title", { id: "map-name" }, t("mapTitle")), shape("desc", { id: "map-text" }));
+  svg.append(...layout.zones.map(({ x, y, w, h }) => shape("rect", { class: "zone", x, y, width: w, height: h, rx: 18 })));
+  svg.append(shape("g", { class: "ways" }, ...Array.from(layout.curves, ([id, curve]) => shape("path", { "data-edge": id, d: joined([curve]) }))));
+  svg.append(...layout.titles.map(title), ...[...layout.cards.values()].map(card), shape("g", { class: "batons" }));
   place.replaceChildren(svg);
   for (const name of layout.cards.keys()) drawState(name);
   drawRunner();
@@ -55,35 +57,38 @@ export function drawMap() {
   describe();
 }
 
-function sentence(text) {
-  const paragraph = document.createElement("p");
-  paragraph.textContent = text;
-  return paragraph;
-}
-
 function title({ tier, x, y }) {
-  const name = make("tspan", { class: "tier" }, t(tier));
-  const role = make("tspan", { class: "role", x, dy: 16 }, t(`${tier}Role`));
-  return make("text", { class: "title", x, y: y + 14 }, name, role);
+  const name = shape("tspan", { class: "tier" }, t(tier));
+  const role = shape("tspan", { class: "role", x, dy: 16 }, t(`${tier}Role`));
+  return shape("text", { class: "title", x, y: y + 14 }, name, role);
 }
 
 function card({ name, x, y, w, h }) {
   const isYou = name === YOU;
+  const isSmall = h < 50;
   const numeral = isYou || !layout.isWide ? "" : bib(name);
-  const left = numeral ? x + (h < 50 ? 40 : 54) : x + w / 2;
-  const baseline = y + h / 2;
+  const left = numeral ? x + (isSmall ? 40 : 54) : x + w / 2;
+  const middle = y + h / 2;
   const own = { class: isYou ? "card you" : "card", ...(!isYou && { "data-machine": name }), ...(!numeral && { "text-anchor": "middle" }) };
-  return make(
+  return shape(
     "g",
     own,
-    make("rect", { x, y, width: w, height: h, rx: isYou ? h / 2 : 9 }),
-    make("text", { class: h < 50 ? "bib small" : "bib", x: x + (h < 50 ? 21 : 28), y: baseline + (h < 50 ? 7 : 11), "text-anchor": "middle" }, numeral),
-    make("text", { class: "name", x: left, y: baseline - 3 }, isYou ? t("you") : name),
-    make("text", { class: "sub", x: left, y: baseline + 13 }),
+    shape("rect", { x, y, width: w, height: h, rx: isYou ? h / 2 : 9 }),
+    shape("text", { class: isSmall ? "bib small" : "bib", x: x + (isSmall ? 21 : 28), y: middle + (isSmall ? 7 : 11), "text-anchor": "middle" }, numeral),
+    shape("text", { class: "name", x: left }, name),
+    shape("text", { class: "sub", x: left, y: middle + 13 }),
   );
 }
 
 const find = (name) => svg?.querySelector(`[data-machine="${CSS.escape(name)}"]`);
+
+// A second line moves the first one up.
+function write(group, name, below = "") {
+  const [first, second] = [".name", ".sub"].map((line) => group.querySelector(line));
+  first.textContent = name;
+  first.setAttribute("y", second.getAttribute("y") - (below ? 16 : 8));
+  second.textContent = below;
+}
 
 const MARKS = { down: "✕", suspect: "?" };
 
@@ -94,7 +99,7 @@ function drawState(name) {
   const { state } = healthOf(name);
   group.dataset.state = state;
   if (layout.isWide) group.querySelector(".bib").textContent = MARKS[state] ?? bib(name);
-  group.querySelector(".sub").textContent = state in MARKS ? t(state) : (layout.cards.get(name).address ?? "");
+  write(group, name, state in MARKS ? t(state) : layout.cards.get(name).address);
 }
 
 /** Show who runs: the user's name and session, or nobody's. */
@@ -105,23 +110,23 @@ export function setRunner(name, fingerprint) {
 
 function drawRunner() {
   svg.classList.toggle("empty-handed", !runner.fingerprint);
-  svg.querySelector(".you .sub").textContent = runner.name ?? t("visitor");
+  write(svg.querySelector(".you"), runner.name ?? t("visitor"));
   svg.querySelector(".you .held")?.remove();
   if (!runner.fingerprint) return;
   const { x, y, w } = layout.cards.get(YOU);
-  svg.querySelector(".you").append(make("g", { class: "held", transform: `translate(${x + w - 20} ${y + 2}) rotate(-24)` }, baton()));
+  svg.querySelector(".you").append(shape("g", { class: "held", transform: `translate(${x + w - 20} ${y + 2}) rotate(-24)` }, baton()));
 }
 
 // Who has no session has no baton to carry.
 function baton() {
-  if (!runner.fingerprint) return make("g", { class: "baton" }, make("circle", { r: 6 }));
-  const shape = make("g", { class: "baton" }, make("rect", { x: -19, y: -5.5, width: 38, height: 11, rx: 5.5 }));
+  if (!runner.fingerprint) return shape("g", { class: "baton" }, shape("circle", { r: 6 }));
+  const figure = shape("g", { class: "baton" }, shape("rect", { x: -19, y: -5.5, width: 38, height: 11, rx: 5.5 }));
   let x = -13;
   for (const width of bandsOf(runner.fingerprint)) {
-    shape.append(make("rect", { class: "band", x, y: -5.5, width: width * 0.6 + 0.3, height: 11 }));
+    figure.append(shape("rect", { class: "band", x, y: -5.5, width: width * 0.6 + 0.3, height: 11 }));
     x += 3.4;
   }
-  return shape;
+  return figure;
 }
 
 /** Light the way of a request, and let the baton run along it. */
@@ -135,7 +140,7 @@ export function showLap(lap) {
 
 function light(lap) {
   for (const element of svg.querySelectorAll("[data-lit]")) element.removeAttribute("data-lit");
-  const legs = Object.values(legsOf(lap)).flat();
+  const legs = legsOf(lap);
   for (const name of new Set(legs.flat())) find(name)?.setAttribute("data-lit", "");
   for (const leg of legs) {
     const way = svg.querySelector(`[data-edge="${CSS.escape(leg.join(">"))}"]`);
@@ -144,7 +149,8 @@ function light(lap) {
   }
 }
 
-function legsOf({ askedDns, frontend, backend, stores }) {
+// The ways of a request: to DNS, to the backend, and from there to the stores.
+function partsOf({ askedDns, frontend, backend, stores }) {
   const to = (from, tier) => machinesOf(tier).map(({ name }) => [from, name]);
   return {
     lookup: askedDns ? to(YOU, "dns") : [],
@@ -153,20 +159,22 @@ function legsOf({ askedDns, frontend, backend, stores }) {
   };
 }
 
+const legsOf = (lap) => Object.values(partsOf(lap)).flat();
+
 function run(lap) {
   const batons = svg.querySelector(".batons");
   const path = joined(courseOf(lap));
   if (!path || batons.children.length >= BATONS) return;
-  const shape = baton();
-  shape.style.setProperty("offset-path", `path("${path}")`);
-  batons.append(shape);
-  const timing = { duration: LAP_MS * (lap.askedDns ? 1.4 : 1), easing: "cubic-bezier(.45,.05,.55,.95)" };
-  shape.animate({ offsetDistance: ["0%", "100%"] }, timing).onfinish = () => shape.remove();
+  const figure = baton();
+  figure.style.setProperty("offset-path", `path("${path}")`);
+  batons.append(figure);
+  const timing = { duration: lap.askedDns ? LAP_MS * 1.4 : LAP_MS, easing: "cubic-bezier(.45,.05,.55,.95)" };
+  figure.animate({ offsetDistance: ["0%", "100%"] }, timing).onfinish = () => figure.remove();
 }
 
 // To DNS and back, on to the backend, from there to each store and back, and home.
 function courseOf(lap) {
-  const { lookup, trunk, errands } = legsOf(lap);
+  const { lookup, trunk, errands } = partsOf(lap);
   const back = (curve) => curve.toReversed();
   const curves = (legs) => legs.map((leg) => layout.curves.get(leg.join(">"))).filter(Boolean);
   const thereAndBack = (legs) => curves(legs).flatMap((curve) => [curve, back(curve)]);
@@ -179,10 +187,10 @@ function describe() {
   if (!text) return;
   const names = (machines) => machines.map(({ name }) => name).join(", ");
   const down = TIERS.flatMap(machinesOf).filter(({ name }) => healthOf(name).state === "down");
-  const path = lastLap && [t("you"), ...Object.values(legsOf(lastLap)).flat().map(([, to]) => to)].join(" → ");
+  const path = lastLap && [t("you"), ...legsOf(lastLap).map(([, to]) => to)].join(" → ");
   text.textContent = [
-    ...TIERS.map((tier) => t("mapMachines", { tier: t(tier), names: names(machinesOf(tier)) })),
+    ...TIERS.map((tier) => `${t(tier)}: ${names(machinesOf(tier))}.`),
     ...(path ? [t("mapPath", { path })] : []),
-    down.length ? t("mapStates", { names: names(down) }) : t("mapFine"),
+    ...(down.length ? [t("mapStates", { names: names(down) })] : []),
   ].join(" ");
 }

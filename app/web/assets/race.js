@@ -12,6 +12,8 @@ const caption = document.getElementById("caption");
 
 let total = 0;
 let lastLap;
+// The last one that answered: a connection to it is the one that fails.
+let frontend;
 
 /** Make one request of the show: ask, light its way, count it, list it. Rejects where no answer came. */
 export async function runLap(path, options) {
@@ -31,26 +33,27 @@ export async function runLap(path, options) {
 }
 
 function lose(lap) {
-  report(lastLap?.frontend, "suspect");
+  report(frontend, "suspect");
   note({ ...lap, frontend: null, backend: null, isNew: null, askedDns: null });
 }
 
 function note(lap) {
   total += 1;
-  lastLap = lap.frontend ? { ...lap, count: total } : lastLap;
+  lap.count = total;
+  lastLap = lap;
+  frontend = lap.frontend ?? frontend;
   showLap(lap);
   list(lap);
-  caption.textContent = inWords(lap);
+  drawCaption();
 }
 
 /** A request in one sentence. */
 export function inWords(lap) {
-  if (!lap.frontend) return t("lost", { count: total });
-  const dns = lap.askedDns ? "DNS → " : "";
-  return t("path", { ...lap, count: total, dns, backend: lap.backend ?? t("nobody") });
+  if (!lap.frontend) return t("lost", lap);
+  return t("path", { ...lap, dns: lap.askedDns ? "DNS → " : "", backend: lap.backend ?? t("nobody") });
 }
 
-/** Say the last request again, in the page's language. */
+/** Say the last request, in the page's language. */
 export function drawCaption() {
   caption.textContent = lastLap ? inWords(lastLap) : t("start");
 }

@@ -1,4 +1,5 @@
 import { machinesOf } from "./machines.js";
+import { make } from "./make.js";
 import { clock, t } from "./words.js";
 
 const SHOWN = 12;
@@ -27,10 +28,9 @@ export function drawList() {
 }
 
 function row(lap) {
-  const line = document.createElement("tr");
-  line.role = "row";
-  Object.assign(line.dataset, { frontend: lap.frontend ?? "", backend: lap.backend ?? "", status: lap.status ?? "-" });
-  line.append(
+  const line = make(
+    "tr",
+    "",
     cell("time", clock(lap.time)),
     cell("path", lap.path),
     cell("frontend", lane("frontends", lap.frontend), lap.frontend ?? "–"),
@@ -39,34 +39,27 @@ function row(lap) {
     cell("ms number", lap.status ? lap.ms : "–"),
     cell("status number", lap.status ?? "-"),
   );
+  line.role = "row";
+  Object.assign(line.dataset, { frontend: lap.frontend ?? "", backend: lap.backend ?? "", status: lap.status ?? "-" });
   return line;
 }
 
 function cell(className, ...children) {
-  const element = document.createElement("td");
+  const element = make("td", className, ...children);
   element.role = "cell";
-  element.className = className;
-  element.append(...children);
   return element;
 }
 
 function way({ isNew, askedDns }) {
   if (isNew === null) return ["–"];
-  const word = document.createElement("span");
-  word.className = isNew ? "new" : "kept";
-  word.textContent = t(isNew ? "new" : "kept");
+  const kind = isNew ? "new" : "kept";
+  const word = make("span", kind, t(kind));
   return askedDns ? [word, ` + ${t("dns")}`] : [word];
 }
 
 // One dot for each machine of the tier: below each other they draw the race.
 function lane(tier, name) {
-  const dots = document.createElement("span");
-  dots.className = "dots";
+  const dots = make("span", "dots", ...machinesOf(tier).map((machine) => make("i", machine.name === name ? "on" : "")));
   dots.ariaHidden = "true";
-  for (const machine of machinesOf(tier)) {
-    const dot = document.createElement("i");
-    dot.classList.toggle("on", machine.name === name);
-    dots.append(dot);
-  }
   return dots;
 }

@@ -1,7 +1,7 @@
 import { paintBands } from "./baton.js";
 import { setRunner } from "./map.js";
 import { recall, remember } from "./memory.js";
-import { clock, locale, t } from "./words.js";
+import { clock, t } from "./words.js";
 
 const sections = ["welcome", "profile"].map((id) => document.getElementById(id));
 const countdown = document.getElementById("countdown");
@@ -50,7 +50,7 @@ export function drawSession() {
     const value = profile[field.dataset.field] ?? "–";
     const isTime = field instanceof HTMLTimeElement;
     field.textContent = isTime ? clock(new Date(value)) : value;
-    if (isTime) Object.assign(field, { dateTime: value, title: new Date(value).toLocaleString(locale()) });
+    if (isTime) field.dateTime = value;
   }
   drawCountdown();
 }

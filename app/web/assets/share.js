@@ -1,4 +1,5 @@
 import { TIERS, bib, changes, healthOf, machinesOf } from "./machines.js";
+import { make } from "./make.js";
 import { t } from "./words.js";
 
 const place = document.getElementById("share");
@@ -27,13 +28,6 @@ export function drawShare() {
 }
 
 const isCounted = (tier) => tier === "frontends" || tier === "backends";
-
-function make(tag, className, ...children) {
-  const element = document.createElement(tag);
-  element.className = className;
-  element.append(...children);
-  return element;
-}
 
 function group(tier) {
   const rows = machinesOf(tier).map(({ name }) => row(name, isCounted(tier)));
