@@ -47,6 +47,11 @@ logs: tools ## the last lines of a machine's units: make logs HOST=backend1
 verify: tools ## every test on the lab that is up, whoever made it
 	@pytest tests/testinfra $(ARGS)
 
+.PHONY: browser
+browser: tools ## Chromium on the client, and the tests of the page in it
+	@$(PLAY) ansible/site.yml --limit clients --tags client --extra-vars client_browser=true
+	@pytest tests/browser $(ARGS)
+
 .PHONY: snapshot
 snapshot: tools ## keep all machines as they are now
 	@$(PLAY) ansible/twin/snapshot.yml

@@ -30,6 +30,15 @@ def test_the_upstream_is_every_backend(variant: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_each_backend_can_be_asked_how_it_is(variant: str) -> None:
+    """The page watches every backend of the inventory, a new one too."""
+    asked = re.findall(
+        r"location = /status/(\S+) \{\s+proxy_pass http://(\S+):8000/status;", text("nginx", "nginx.conf.j2", variant)
+    )
+    assert asked == [(b.name, b.address) for b in inventory(variant).hosts("backends")]
+
+
 def test_only_a_login_is_sent_twice() -> None:
     """nginx repeats a POST to the next backend where that does no harm, and nowhere else."""
     config = text("nginx", "nginx.conf.j2")

@@ -48,16 +48,28 @@ class Answer:
 
     @classmethod
     def parse(cls, text: str) -> Answer:
-        body, outcome, headers = text.split(FIELD)
+        printed, outcome = text.split(FIELD)
         told = json.loads(outcome)
+        headers, body = cls._head(printed)
         return cls(
             status=int(told["response_code"]),
-            headers={name.lower(): values for name, values in json.loads(headers or "{}").items()},
+            headers=headers,
             body=body,
             seconds=float(told["time_total"]),
             address=str(told["remote_ip"]),
             error=str(told["errormsg"] or ""),
         )
+
+    @staticmethod
+    def _head(printed: str) -> tuple[dict[str, list[str]], str]:
+        """The headers, and what follows them. Before an answer there may be a `100 Continue`."""
+        head, _, rest = printed.partition("\r\n\r\n")
+        if head.startswith("HTTP/1.1 1"):
+            return Answer._head(rest)
+        headers: dict[str, list[str]] = {}
+        for name, _, value in (line.partition(":") for line in head.split("\r\n")[1:]):
+            headers.setdefault(name.lower(), []).append(value.strip())
+        return headers, rest
 
     def header(self, name: str) -> str:
         """The header's value; '' where it is missing."""
@@ -199,9 +211,10 @@ class Browser:
                 answers += load.result()
 
     def _curl(self, request: Request) -> str:
-        told = f"{FIELD}%{{json}}{FIELD}%{{header_json}}{ANSWER}"
-        command = ["curl", "--silent", "--max-time", str(USER_DEADLINE_SECONDS), "--write-out", told]
-        command += ["--head", "--output", "/dev/null"] if request.method == "HEAD" else ["--request", request.method]
+        # Not %{header_json}: curl 7.88 leaves out what stands between two headers of one name.
+        told = f"{FIELD}%{{json}}{ANSWER}"
+        command = ["curl", "--silent", "--max-time", str(USER_DEADLINE_SECONDS), "--write-out", told, "--include"]
+        command += ["--head"] if request.method == "HEAD" else ["--request", request.method]
         if request.frontend:
             command += ["--resolve", f"{self.site}:80:{request.frontend.address}"]
         for name, value in request.headers.items():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -151,6 +152,21 @@ class Box:
             yield
         finally:
             self.root_output("systemctl kill --signal=CONT %s", unit)
+
+    @contextmanager
+    def forwarded(self, port: int) -> Iterator[int]:
+        """A port of this host that leads to a port which that machine offers to itself alone."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            local = free.getsockname()[1]
+        ssh = ["ssh", *self._ssh_options, "-i", str(self.vars["ansible_ssh_private_key_file"])]
+        own = ["-o ControlPath=none -o ExitOnForwardFailure=yes -N", f"-L 127.0.0.1:{local}:127.0.0.1:{port}"]
+        target = f"{self.vars['ansible_user']}@{self.machine.ssh_address}"
+        tunnel = subprocess.Popen(shlex.split(" ".join([ssh[0], *own, *ssh[1:], target])), stdin=subprocess.DEVNULL)
+        try:
+            yield local
+        finally:
+            tunnel.terminate()
+            tunnel.wait()
 
     def disconnect(self) -> None:
         """Close the shared connection; the next command opens a new one."""

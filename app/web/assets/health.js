@@ -1,6 +1,6 @@
 import { changes, machinesOf, report } from "./machines.js";
 import { t } from "./words.js";
-import { ask } from "./wire.js";
+import { ask, pathTo } from "./wire.js";
 
 const ROUND_MS = 2000;
 const PATIENCE_MS = 5500;
@@ -34,7 +34,7 @@ function tick() {
 async function check(name) {
   if (waiting.has(name)) return;
   waiting.add(name);
-  const answer = await ask(`/status/${name}`, { signal: AbortSignal.timeout(PATIENCE_MS) }).catch(() => null);
+  const answer = await ask(pathTo(`/status/${name}`), { signal: AbortSignal.timeout(PATIENCE_MS) }).catch(() => null);
   waiting.delete(name);
   if (answer?.ok) succeed(name, answer);
   else fail(name);

@@ -6,7 +6,7 @@ import { drawList } from "./requests.js";
 import { drawPace, startRhythm, stopRhythm } from "./rhythm.js";
 import { currentProfile, drawSession, mayBeLoggedIn, showProfile, showWelcome } from "./session.js";
 import { drawShare, startShare } from "./share.js";
-import { NoAnswer } from "./wire.js";
+import { NoAnswer, pathTo } from "./wire.js";
 import { startLanguage, t } from "./words.js";
 
 const element = (id) => document.getElementById(id);
@@ -28,7 +28,7 @@ async function lap() {
   const { signal } = leaving;
   const route = currentProfile() ? "/perfil" : "/status";
   try {
-    const answer = await runLap((element("new-connection").checked ? "/conexao-nova" : "") + route, { signal });
+    const answer = await runLap(pathTo(route), { signal });
     if (signal.aborted) return;
     judge(answer);
     return answer;

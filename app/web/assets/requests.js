@@ -4,8 +4,10 @@ import { clock, t } from "./words.js";
 
 const SHOWN = 12;
 
-const body = document.querySelector("#requests tbody");
+const table = document.getElementById("requests");
+const [body] = table.tBodies;
 const laps = [];
+let count = 0;
 
 // On a phone the rows are no table to the eye; to a screen reader they stay one.
 const ROLES = { table: "table", thead: "rowgroup", tbody: "rowgroup", tr: "row", th: "columnheader" };
@@ -20,6 +22,7 @@ export function list(lap) {
   body.prepend(row(lap));
   while (body.rows.length > SHOWN) body.lastElementChild.remove();
   document.getElementById("no-requests").hidden = true;
+  table.dataset.count = ++count;
 }
 
 /** Draw the list anew, in the page's language. */

@@ -11,6 +11,9 @@ let pending = 0;
 /** No machine answered, or not in time. */
 export class NoAnswer extends Error {}
 
+/** The path to a route, on a connection of its own where the user wants that. */
+export const pathTo = (route) => (document.getElementById("new-connection").checked ? "/conexao-nova" : "") + route;
+
 /**
  * Ask a route. Resolves to the answer and what is known of its way; rejects with NoAnswer when there is none in time.
  * `isNew` and `askedDns` are null where the browser does not tell.

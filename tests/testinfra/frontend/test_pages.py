@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import mimetypes
-from pathlib import Path
+import re
+import subprocess
+import sys
+import tarfile
 from typing import Any
 
 import pytest
 
+from tests.inventory import ROLES
 from tests.testinfra.browser import HTML, Answer, Browser, Request
 from tests.testinfra.lab import Box, Lab
 
 
 @pytest.fixture(scope="session")
 def pages(nginx: Any) -> dict[str, bytes]:
-    """What the frontends were given to serve: content by path."""
-    source = Path(nginx["nginx_web_source"])
-    return {f"/{file.relative_to(source)}": file.read_bytes() for file in source.rglob("*") if file.is_file()}
+    """What the frontends were given to serve: content by path, compressed twins left out."""
+    program = ROLES / "nginx" / "files" / "build_pages.py"
+    command = [sys.executable, str(program), nginx["nginx_web_source"], nginx["nginx_web_cache"]]
+    told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    files: dict[str, bytes] = {}
+    for archive in told["archives"]:
+        with tarfile.open(archive) as tar:
+            entries = ((entry.name, tar.extractfile(entry)) for entry in tar)
+            files |= {f"/{name}": content.read() for name, content in entries if content and not name.endswith(".gz")}
+    return files
+
+
+@pytest.fixture(scope="session")
+def lasting(pages: dict[str, bytes]) -> list[str]:
+    """Paths that name their content."""
+    return [path for path in pages if re.match(r"/assets/[0-9a-f]{12}/", path)]
 
 
 @pytest.fixture
@@ -55,17 +73,36 @@ def test_every_file_has_its_type(browser: Browser, frontend: Box, pages: dict[st
 
 
 def test_pages_are_asked_for_again_and_assets_are_kept(
-    browser: Browser, frontend: Box, pages: dict[str, bytes]
+    browser: Browser, frontend: Box, pages: dict[str, bytes], lasting: list[str]
 ) -> None:
     """A page names its assets: an old page may not stay, or a new version is never seen."""
-    page, *assets = browser.send(
-        [
-            Request(path=path, method="HEAD", frontend=frontend)
-            for path in ["/", *(p for p in pages if not p.endswith(".html"))]
-        ]
-    )
-    assert page.header("Cache-Control") == "no-cache"
-    assert all("max-age=" in asset.header("Cache-Control") for asset in assets)
+    answers = browser.send([Request(path=path, method="HEAD", frontend=frontend) for path in ["/", *pages]])
+    told = {path: answer.header("Cache-Control") for path, answer in zip(["/", *pages], answers, strict=True)}
+    assert lasting
+    assert {told.pop(path) for path in lasting} == {"public, max-age=31536000, immutable"}
+    assert set(told.values()) == {"no-cache"}
+
+
+def test_a_page_loads_only_what_is_there(front_page: Answer, lasting: list[str]) -> None:
+    """A link to a file that is not there is a page without style or script."""
+    assert set(re.findall(r'(?:href|src)="(/assets/[^"]+)"', front_page.body)) <= set(lasting)
+
+
+def test_files_are_sent_compressed(browser: Browser, frontend: Box, pages: dict[str, bytes]) -> None:
+    """Made when they were packed: nginx spends no time on it."""
+    path = max((path for path in pages if path.endswith(".js")), key=lambda path: len(pages[path]))
+    answer = browser.get(path, frontend=frontend, method="HEAD", headers={"Accept-Encoding": "gzip"})
+    assert answer.header("Content-Encoding") == "gzip"
+    assert 0 < int(answer.header("Content-Length")) < len(pages[path])
+    assert "Accept-Encoding" in answer.header("Vary")
+
+
+def test_the_page_is_told_of_every_machine(browser: Browser, frontend: Box, lab: Lab) -> None:
+    """A fourth backend appears on the map by itself."""
+    answer = browser.get("/lab.json", frontend=frontend)
+    assert answer.header("Cache-Control") == "no-cache"
+    told = {tier: [machine["name"] for machine in machines] for tier, machines in answer.json["tiers"].items()}
+    assert told == {tier: lab.names(tier) for tier in ("dns", "frontends", "backends", "redis", "mysql")}
 
 
 def test_frontends_agree_on_what_identifies_a_file(browser: Browser, lab: Lab, pages: dict[str, bytes]) -> None:

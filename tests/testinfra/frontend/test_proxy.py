@@ -82,3 +82,27 @@ def test_no_dynamic_answer_is_kept(browser: Browser, frontend: Box, nginx: Any) 
     assert all("Cookie" in answer.header("Vary") for answer in answers)
     assert {answer.frontend for answer in answers} == {frontend.name}
     assert all(answer.backend for answer in answers)
+
+
+def test_a_new_connection_is_to_be_had(ana: Browser, frontend: Box, nginx: Any, lab: Lab) -> None:
+    """A browser keeps its connection, and with it the frontend: here the frontend closes it after the answer."""
+    for route in nginx["nginx_closing_routes"]:
+        kept, closed = ana.send([Request(path=path, frontend=frontend) for path in (route, f"/conexao-nova{route}")])
+        assert (kept.status, closed.status) == (200, 200)
+        assert (kept.header("Connection"), closed.header("Connection")) == ("keep-alive", "close")
+        assert closed.backend in lab.names("backends")
+        assert set(closed.json) == set(kept.json)
+
+
+def test_one_backend_can_be_asked_how_it_is(browser: Browser, frontend: Box, lab: Lab) -> None:
+    """The page watches each of them; who is next in turn would tell of another one every time."""
+    answers = {box.name: browser.get(f"/status/{box.name}", frontend=frontend) for box in lab.tier("backends")}
+    assert {name: answer.backend for name, answer in answers.items()} == {name: name for name in answers}
+    assert {answer.status for answer in answers.values()} == {200}
+
+
+@pytest.mark.parametrize("path", ["/status/", "/status/redis1", "/status/backend1/metrics", "/conexao-nova/login"])
+def test_nothing_else_is_passed_on(browser: Browser, frontend: Box, path: str) -> None:
+    """A path that somebody makes up leads to no machine."""
+    answer = browser.get(path, frontend=frontend)
+    assert (answer.status, answer.backend) == (404, "")

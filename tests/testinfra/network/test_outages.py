@@ -60,6 +60,18 @@ def test_one_backend_is_enough(ana: Browser, lab: Lab, demo_users: list[dict[str
     assert {answer.backend for answer in answers + logins} == {last.name}
 
 
+def test_whoever_asks_for_one_backend_is_told_that_it_is_gone(browser: Browser, lab: Lab) -> None:
+    """No other answers in its name, and a frozen one is given up on in time: the page shows both in red."""
+    stopped, frozen = lab.tier("backends")[:2]
+    with stopped.stopped(*reversed(stopped.units)), frozen.frozen(frozen.service):
+        answers = browser.send(
+            [*everywhere(lab, f"/status/{stopped.name}"), *everywhere(lab, f"/status/{frozen.name}")]
+        )
+    assert_try_later(answers)
+    assert {answer.backend for answer in answers} == {""}
+    assert max(answer.seconds for answer in answers) < FRONTEND_DEADLINE_SECONDS
+
+
 def test_a_frozen_backend_costs_a_moment_and_no_request(ana: Browser, lab: Lab) -> None:
     """It takes connections and says nothing: each frontend gives up on it in time and asks another."""
     backend = lab.tier("backends")[0]

@@ -1,0 +1,63 @@
+"""Visits of a real browser to the lab that is up. Pictures of what it saw are kept in .lab/screenshots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.chromium import chromium
+from tests.browser.visit import Visit
+from tests.inventory import Inventory
+from tests.testinfra.lab import Box, Lab
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    lab = Lab(Inventory.load())
+    yield lab
+    lab.close()
+
+
+@pytest.fixture(scope="session")
+def client(lab: Lab) -> Box:
+    """The computer of a user, whose only resolver is the lab's."""
+    return lab.tier("clients")[0]
+
+
+@pytest.fixture(scope="session")
+def browser(client: Box) -> Iterator[Browser]:
+    with chromium(client) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def ana(lab: Lab) -> dict[str, str]:
+    """The first demo user."""
+    return dict(lab.tier("backends")[0].role("app")["app_demo_users"][0])
+
+
+@pytest.fixture(scope="session")
+def pictures(lab: Lab) -> Path:
+    folder = Path(str(lab["client"].vars["lab_state_dir"])) / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def visit(browser: Browser, lab: Lab, pictures: Path) -> Iterator[Callable[..., Visit]]:
+    """Opens the page as somebody new does; takes Playwright's options of a context. The console stays silent."""
+    visits: list[Visit] = []
+
+    def begin(**options: Any) -> Visit:
+        visits.append(Visit.begin(browser, f"http://www.{lab.domain}", pictures, **options))
+        return visits[-1]
+
+    yield begin
+    said = [message for visit in visits for message in visit.console()]
+    for visit in visits:
+        visit.page.context.close()
+    assert said == []

@@ -1,0 +1,44 @@
+"""How long Chromium keeps an address, whatever the TTL says: `python -m tests.browser.host_cache [minutes]`.
+
+Asks once a second on a new connection each, on the client of the lab that is up, and prints at which second
+the browser asked DNS and which frontend answered from then on.
+"""
+
+from __future__ import annotations
+
+import sys
+from time import monotonic
+
+from tests.browser.chromium import chromium
+from tests.inventory import Inventory
+from tests.testinfra.lab import Lab
+
+ASK = """async () => {
+  performance.clearResourceTimings();
+  const answer = await fetch("/conexao-nova/status", { cache: "no-store" });
+  await answer.arrayBuffer();
+  await new Promise((done) => setTimeout(done, 1000));
+  const [timing] = performance.getEntriesByType("resource").filter(({ name }) => name.includes("conexao-nova"));
+  return [answer.headers.get("X-Frontend"), timing.domainLookupEnd - timing.domainLookupStart];
+}"""
+
+
+def main() -> None:
+    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 4
+    lab = Lab(Inventory.load())
+    try:
+        with chromium(lab.tier("clients")[0]) as browser:
+            page = browser.new_page()
+            page.goto(f"http://www.{lab.domain}")
+            begun, before = monotonic(), ""
+            while (now := monotonic() - begun) < minutes * 60:
+                frontend, milliseconds = page.evaluate(ASK)
+                if milliseconds or frontend != before:
+                    print(f"{now:6.1f} s  {frontend}  lookup {milliseconds:.1f} ms", flush=True)
+                before = frontend
+    finally:
+        lab.close()
+
+
+if __name__ == "__main__":
+    main()

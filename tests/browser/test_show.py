@@ -1,0 +1,133 @@
+"""What the page is for: machines change, the user stays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from playwright.sync_api import expect
+
+from tests.browser.visit import Visit
+from tests.testinfra.lab import Lab
+from tests.testinfra.waiting import wait_until
+
+New = Callable[..., Visit]
+
+REQUESTS = 20
+BROWSERS = 30
+"""So many fresh browsers meet all of a few frontends, whatever order DNS answers in."""
+
+SEEN_MS = 30_000
+
+
+def test_the_map_shows_every_machine(visit: New, lab: Lab) -> None:
+    """It is drawn from the inventory: a fourth backend is there without a change of the page."""
+    here = visit()
+    for tier in ("dns", "frontends", "backends", "redis", "mysql"):
+        for name in lab.names(tier):
+            expect(here.machine(name)).to_be_visible()
+    for name in lab.names("backends") + lab.names("redis") + lab.names("mysql"):
+        expect(here.machine(name)).to_have_attribute("data-state", "up", timeout=SEEN_MS)
+
+
+def test_requests_go_to_every_backend_in_one_session(visit: New, lab: Lab, ana: dict[str, str]) -> None:
+    """One login, twenty requests, three servers that answer: nobody notices the change."""
+    here = visit().logged_in(ana)
+    sessao, visitas = here.field("sessao").inner_text(), int(here.field("visitas").inner_text())
+    before = Counter(row.backend for row in here.rows())
+    rows = [here.ask() for _ in range(REQUESTS)]
+    shares = Counter(row.backend for row in rows)
+    assert {row.status for row in rows} == {"200"}
+    assert set(shares) == set(lab.names("backends"))
+    assert min(shares.values()) >= REQUESTS // len(shares) // 2
+    assert here.field("sessao").inner_text() == sessao
+    assert int(here.field("visitas").inner_text()) == visitas + REQUESTS
+    for name in shares:
+        expect(here.page.locator(f'#share [data-share="{name}"]').first).to_contain_text(
+            str(shares[name] + before[name])
+        )
+    here.shoot("show", whole=True)
+
+
+def test_the_path_of_a_request_is_lit(visit: New, ana: dict[str, str]) -> None:
+    """The eye follows the baton from the user to the machines that answered."""
+    here = visit().logged_in(ana)
+    row = here.ask()
+    for name in (row.frontend, row.backend):
+        expect(here.page.locator(f'#map [data-lit][data-machine="{name}"]')).to_be_visible()
+
+
+def test_a_fresh_browser_may_meet_any_frontend(visit: New, lab: Lab, ana: dict[str, str]) -> None:
+    """Each asks DNS anew; the cookie of one login is good at every frontend."""
+    here = visit().logged_in(ana)
+    sessao, seen = here.field("sessao").inner_text(), set()
+    for _ in range(BROWSERS):
+        other = visit(storage_state=here.cookies()).as_returning()
+        expect(other.field("sessao")).to_have_text(sessao)
+        seen.add(other.ask().frontend)
+        other.page.close()
+        if seen == set(lab.names("frontends")):
+            return
+    raise AssertionError(f"{BROWSERS} browsers met only {seen}")
+
+
+def test_a_new_connection_is_told(visit: New, ana: dict[str, str]) -> None:
+    """With the switch, each request is on a connection of its own; without it, the browser keeps one."""
+    here = visit().logged_in(ana)
+    assert not here.ask().new_connection
+    here.page.locator("#new-connection").check()
+    wait_until(lambda: here.ask().new_connection, "the connections that were open are used up")
+    assert [here.ask().new_connection for _ in range(6)] == [True] * 6
+
+
+def test_a_steady_rhythm_runs_until_it_is_stopped(visit: New, lab: Lab, ana: dict[str, str]) -> None:
+    """The show goes on by itself while the teacher speaks."""
+    here = visit().logged_in(ana)
+    here.page.locator("#rate").fill("10")
+    here.page.locator("#rhythm").click()
+    expect(here.page.locator("#rhythm")).to_have_attribute("aria-pressed", "true")
+    here.wait_for_requests(REQUESTS)
+    here.page.locator("#rhythm").click()
+    expect(here.page.locator("#rhythm")).to_have_attribute("aria-pressed", "false")
+    assert {row.status for row in here.rows()} == {"200"}
+
+
+def test_a_rhythm_stops_by_itself(visit: New, ana: dict[str, str]) -> None:
+    """A forgotten window is no load: after a minute (of the page's clock, here in haste) it is over."""
+    here = visit().logged_in(ana)
+    here.page.clock.install()
+    here.page.locator("#rhythm").click()
+    expect(here.page.locator("#rhythm")).to_have_attribute("aria-pressed", "true")
+    here.page.clock.fast_forward(61_000)
+    expect(here.page.locator("#rhythm")).to_have_attribute("aria-pressed", "false")
+
+
+def test_a_backend_dies_in_mid_show(visit: New, lab: Lab, ana: dict[str, str]) -> None:
+    """It goes red, its share goes to the others, nothing fails; it returns and all is as before."""
+    dead = lab.tier("backends")[-1]
+    here = visit().logged_in(ana)
+    here.expected.append(f"/status/{dead.name}")
+    sessao = here.field("sessao").inner_text()
+    expect(here.machine(dead.name)).to_have_attribute("data-state", "up", timeout=SEEN_MS)
+    with dead.stopped(*reversed(dead.units)):
+        expect(here.machine(dead.name)).to_have_attribute("data-state", "down", timeout=SEEN_MS)
+        rows = [here.ask() for _ in range(REQUESTS)]
+        here.shoot("backend-down", whole=True)
+    assert {row.status for row in rows} == {"200"}
+    assert {row.backend for row in rows} == set(lab.names("backends")) - {dead.name}
+    expect(here.machine(dead.name)).to_have_attribute("data-state", "up", timeout=SEEN_MS)
+    expect(here.field("sessao")).to_have_text(sessao)
+
+
+def test_redis_stops_in_mid_show(visit: New, lab: Lab, ana: dict[str, str]) -> None:
+    """Nobody can say who is logged in: the page says so calmly, and goes on when Redis is back."""
+    (redis,) = lab.tier("redis")
+    here = visit().logged_in(ana)
+    here.expected += ["503"]
+    with redis.stopped(*redis.units):
+        assert here.ask().status == "503"
+        expect(here.page.locator("#message")).not_to_be_empty()
+        expect(here.page.locator("#profile")).to_be_visible()
+        expect(here.machine(redis.name)).to_have_attribute("data-state", "down", timeout=SEEN_MS)
+    here.wait_for_status("200")
+    expect(here.field("usuario")).to_have_text(ana["usuario"])
