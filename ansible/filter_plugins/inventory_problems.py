@@ -32,6 +32,8 @@ PROJECT_KEYS = (
     "tier_guards",
 )
 SECRET_MIN_CHARACTERS = 16
+PERSISTENCE = ("none", "route_cookie")
+WEIGHTS = range(1, 101)  # nginx counts shares in hundredths of a percent
 PRIVATE_NETWORKS = tuple(ipaddress.IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
 Groups = Mapping[str, list[str]]
@@ -202,6 +204,44 @@ def bad_secrets(machines: Machines) -> Iterator[str]:
                 yield f"{machine.place(name)}: secret `{name}` has {size}. {remedy}"
 
 
+def wrong_balancing(machines: Machines) -> Iterator[str]:
+    """nginx would refuse most of these as well, but not before other machines were changed."""
+    for machine in machines.values():
+        way, backends = machine.read("nginx_persistence") or "none", set(machine.read("nginx_backends") or ())
+        if way not in PERSISTENCE:
+            remedy = nearest(str(way), PERSISTENCE, f"Write {' or '.join(PERSISTENCE)}.")
+            yield f"{machine.place('nginx_persistence')}: `nginx_persistence` cannot be `{way}`. {remedy}"
+        if backends:
+            yield from wrong_draining(machine, backends)
+            yield from wrong_weights(machine, backends)
+
+
+def wrong_draining(machine: Machine, backends: set[str]) -> Iterator[str]:
+    draining, where = machine.read("nginx_draining") or [], machine.place("nginx_draining")
+    if not isinstance(draining, list):
+        yield f"{where}: `nginx_draining` is not a list. Write it like [{min(backends)}]."
+        return
+    for name in (str(name) for name in draining if name not in backends):
+        yield f"{where}: `nginx_draining` has `{name}`, which is no backend. {nearest(name, backends, 'Remove it.')}"
+    if backends <= set(draining):
+        yield f"{where}: `nginx_draining` has every backend, so nobody could take new visitors. Leave one out."
+
+
+def wrong_weights(machine: Machine, backends: set[str]) -> Iterator[str]:
+    weights, where = machine.read("nginx_backend_weights") or {}, machine.place("nginx_backend_weights")
+    if not isinstance(weights, Mapping):
+        yield f"{where}: `nginx_backend_weights` has no names in it. Write it like {{{min(backends)}: 50}}."
+        return
+    table = f"{where}: `nginx_backend_weights`"
+    for name, weight in weights.items():
+        if name not in backends:
+            yield f"{table} has `{name}`, which is no backend. {nearest(str(name), backends, 'Remove it.')}"
+        elif isinstance(weight, bool) or not isinstance(weight, int) or weight not in WEIGHTS:
+            yield f"{table} gives {name} `{weight}`. Write a whole number from {WEIGHTS[0]} to {WEIGHTS[-1]}."
+    for name in sorted(backends - set(weights)) if weights else ():
+        yield f"{table} says nothing of {name}. Add its share; who shall get no new visitors stands in nginx_draining."
+
+
 def demo_users_outside_the_lab(machines: Machines) -> Iterator[str]:
     for machine in machines.values():
         if "lab_subnet" not in machine and machine.read("app_demo_users"):
@@ -238,7 +278,8 @@ def inventory_problems(groups: Groups, hostvars: Any) -> list[str]:
     if not found:
         found += bad_addresses(machines, network)
     found += [*missing_tiers(groups, machines), *wrong_tier_tables(groups, machines)]
-    found += [*unknown_keys(machines, declared), *bad_secrets(machines), *demo_users_outside_the_lab(machines)]
+    found += [*unknown_keys(machines, declared), *bad_secrets(machines), *wrong_balancing(machines)]
+    found += demo_users_outside_the_lab(machines)
     if not found:  # each of the above breaks every template that leans on it
         found += broken_values(machines, declared)
     return list(dict.fromkeys(problem.strip() for problem in found))

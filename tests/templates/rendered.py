@@ -34,7 +34,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 SECRETS = {
     f"secret_{name}": f"secret-of-{name}-0123456789"
-    for name in ("redis_app", "redis_admin", "mysql_app", "mysql_admin")
+    for name in ("redis_app", "redis_admin", "mysql_app", "mysql_admin", "route")
 }
 
 

@@ -140,6 +140,60 @@ CASES = {
         "",
         r"wiring.yml:\d+: `tier_units` says nothing of `dns`. Add `dns: \[\]`",
     ),
+    "a way of balancing that there is not": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_persistence: route-cookie",
+        r"lab.yml:\d+: `nginx_persistence` cannot be `route-cookie`. Did you mean `route_cookie`\?",
+    ),
+    "draining a backend that there is not": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_draining: [backend22]",
+        r"lab.yml:\d+: `nginx_draining` has `backend22`, which is no backend. Did you mean `backend2`\?",
+    ),
+    "draining every backend": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_draining: [backend1, backend2, backend3]",
+        r"lab.yml:\d+: `nginx_draining` has every backend, so nobody could take new visitors. Leave one out.",
+    ),
+    "draining without a list": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_draining: backend2",
+        r"lab.yml:\d+: `nginx_draining` is not a list. Write it like \[backend1\].",
+    ),
+    "a weight for a backend that there is not": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_backend_weights: {backend1: 2, backend2: 1, backend3: 1, front: 1}",
+        r"lab.yml:\d+: `nginx_backend_weights` has `front`, which is no backend. Remove it.",
+    ),
+    "a backend without a weight": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_backend_weights: {backend1: 50, backend2: 25}",
+        r"lab.yml:\d+: `nginx_backend_weights` says nothing of backend3. Add its share",
+    ),
+    "a weight of nothing": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_backend_weights: {backend1: 0, backend2: 1, backend3: 1}",
+        r"lab.yml:\d+: `nginx_backend_weights` gives backend1 `0`. Write a whole number from 1 to 100.",
+    ),
+    "a weight that is a fraction": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_backend_weights: {backend1: 0.5, backend2: 1, backend3: 1}",
+        r"`nginx_backend_weights` gives backend1 `0.5`. Write a whole number",
+    ),
+    "weights without names": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_backend_weights: [50, 25, 25]",
+        r"`nginx_backend_weights` has no names in it. Write it like \{backend1: 50\}.",
+    ),
     "a template that names no group": (
         WIRING,
         "nginx_backends: \"{{ dict(groups['backends']",
@@ -176,6 +230,13 @@ def test_a_machine_without_an_address_is_told_which_name_was_meant(lab: Copy) ->
     assert any(
         "backend2 has no address" in problem and "Is that `anisble_host`?" in problem for problem in lab.problems()
     )
+
+
+def test_weights_and_draining_that_fit_are_no_problem(lab: Copy) -> None:
+    """The opposite of the cases above."""
+    fitting = "nginx_backend_weights: {backend1: 50, backend2: 25, backend3: 25}\nnginx_draining: [backend2]"
+    lab.replace(LAB, "bind_ttl_seconds: 5", f"{fitting}\nnginx_persistence: route_cookie")
+    assert lab.problems() == []
 
 
 def test_all_problems_come_at_once(lab: Copy) -> None:

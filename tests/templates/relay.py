@@ -1,0 +1,128 @@
+"""The frontends as the role writes them, in front of backends that do nothing but say who they are. All in one
+workbench, at the addresses of the inventory."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from tests.inventory import Inventory
+from tests.templates.rendered import SECRETS, files
+from tests.visitors import Answer, Visit, visits
+from tests.workbench import Workbench
+
+PORT = "8000"
+
+# Says its name to whatever is asked; `?fail` in the path makes it an error.
+BACKEND = r"""
+import asyncio, contextlib, sys
+
+name, address, port = sys.argv[1:]
+
+async def serve(reader, writer):
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        while asked := await reader.readuntil(b"\r\n\r\n"):
+            status = b"500 Error" if b"?fail" in asked.split(b"\r\n")[0] else b"200 OK"
+            writer.write(b"HTTP/1.1 %s\r\nX-Backend: %s\r\nContent-Length: 0\r\n\r\n" % (status, name.encode()))
+
+async def main():
+    await (await asyncio.start_server(serve, address, int(port))).serve_forever()
+
+asyncio.run(main())
+"""
+
+START = """\
+python3 -c "$1" "$2" "$3" "$4" >/dev/null 2>&1 &
+until (: <"/dev/tcp/$3/$4"); do kill -0 $! || exit 1; sleep 0.02; done 2>/dev/null
+echo $!
+"""
+
+STOP = 'kill "$1"; while (: <"/dev/tcp/$2/$3"); do sleep 0.02; done 2>/dev/null'
+
+# Until the workers of before have gone, some visits are theirs.
+RELOAD = """\
+workers() { cat "/proc/$(cat "$1")/task/$(cat "$1")/children"; }
+before=$(workers "$2")
+nginx -q -c "$1" -s reload
+for worker in $before; do while workers "$2" | grep -qw "$worker"; do sleep 0.02; done; done
+"""
+
+
+def load(backends: int = 3, **settings: Any) -> Inventory:
+    """The lab with so many backends, its frontends in the second mode."""
+    overrides = SECRETS | {"nginx_persistence": "route_cookie"} | settings
+    return Inventory.load("inventory/lab", backends=backends, overrides=overrides)
+
+
+def config(inventory: Inventory, frontend: str = "") -> str:
+    """The configuration of a frontend, of the first one by default."""
+    machine = inventory.machine(frontend or inventory.groups["frontends"][0])
+    return next(file.text for file in files(machine, "nginx") if file.src == "nginx.conf.j2")
+
+
+class Relay:
+    """Frontends and backends at work."""
+
+    def __init__(self, bench: Workbench, inventory: Inventory) -> None:
+        self.bench = bench
+        self.inventory = inventory
+        self._pids: dict[str, str] = {}
+        for name in self.backends:
+            self.start(name)
+        for name in self.frontends:
+            self._nginx(name)
+
+    @property
+    def backends(self) -> dict[str, str]:
+        """Their addresses by name."""
+        return {machine.name: machine.address for machine in self.inventory.hosts("backends")}
+
+    @property
+    def frontends(self) -> dict[str, str]:
+        return {machine.name: machine.address for machine in self.inventory.hosts("frontends")}
+
+    def configure(self, inventory: Inventory) -> None:
+        """Another inventory, as a run of the playbook brings it: new backends start, frontends reload."""
+        self.inventory = inventory
+        for name in set(self.backends) - set(self._pids):
+            self.start(name)
+        for name in self.frontends:
+            self._nginx(name, RELOAD)
+
+    def start(self, *backends: str) -> None:
+        for name in backends:
+            command = ["bash", "-c", START, "start", BACKEND, name, self.backends[name], PORT]
+            self._pids[name] = self._done(command)
+
+    def stop(self, *backends: str) -> None:
+        for name in backends:
+            self._done(["bash", "-c", STOP, "stop", self._pids.pop(name), self.backends[name], PORT])
+
+    def visit(self, asked: Sequence[Visit]) -> list[Answer]:
+        return visits(self._python, asked, "www.example.org")
+
+    def first_visits(self, number: int) -> list[Answer]:
+        """So many without a cookie, at the frontends in turn."""
+        addresses = list(self.frontends.values())
+        return self.visit([Visit(addresses[turn % len(addresses)]) for turn in range(number)])
+
+    def everywhere(self, route: str, **details: Any) -> list[Answer]:
+        """One visit with this cookie to each frontend."""
+        return self.visit([Visit(address, route, **details) for address in self.frontends.values()])
+
+    def _nginx(self, name: str, script: str = 'nginx -q -c "$1"') -> None:
+        path, pid = f"/bench/{name}.conf", f"/bench/{name}.pid"
+        own = re.sub(r"(?m)^(pid|error_log) [^ ;]+", rf"\1 /bench/{name}.\1", config(self.inventory, name))
+        self.bench.write({path: own})
+        self._done(["sh", "-c", script, "sh", path, pid])
+
+    def _python(self, program: str, told: Any) -> Any:
+        self.bench.write({"/bench/told.json": json.dumps(told)})
+        return json.loads(self._done(["sh", "-c", 'python3 -c "$1" </bench/told.json', "sh", program]))
+
+    def _done(self, command: Sequence[str]) -> str:
+        done = self.bench.run(command)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
