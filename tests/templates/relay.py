@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.inventory import Inventory
 from tests.templates.rendered import SECRETS, files
+from tests.testinfra.waiting import wait_until
 from tests.visitors import Answer, Visit, visits
 from tests.workbench import Workbench
 
@@ -69,8 +70,8 @@ class Relay:
         self.bench = bench
         self.inventory = inventory
         self._pids: dict[str, str] = {}
-        for name in self.backends:
-            self.start(name)
+        self._written: dict[str, str] = {}
+        self.start(*self.backends)
         for name in self.frontends:
             self._nginx(name)
 
@@ -86,10 +87,24 @@ class Relay:
     def configure(self, inventory: Inventory) -> None:
         """Another inventory, as a run of the playbook brings it: new backends start, frontends reload."""
         self.inventory = inventory
-        for name in set(self.backends) - set(self._pids):
-            self.start(name)
+        self.start(*(name for name in self.backends if name not in self._pids))
         for name in self.frontends:
             self._nginx(name, RELOAD)
+
+    @property
+    def running(self) -> list[str]:
+        """The backends that answer."""
+        return list(self._pids)
+
+    def wait_for_all(self) -> None:
+        """Until no frontend holds a failure of before against a backend."""
+
+        def all_answer() -> bool:
+            genuine = {answer.backend: answer.route for answer in self.first_visits(100) if answer.route}
+            asked = [Visit(address, route) for route in genuine.values() for address in self.frontends.values()]
+            return set(genuine) >= set(self.backends) and not any(answer.set_cookie for answer in self.visit(asked))
+
+        wait_until(all_answer, "every frontend asks every backend")
 
     def start(self, *backends: str) -> None:
         for name in backends:
@@ -101,7 +116,7 @@ class Relay:
             self._done(["bash", "-c", STOP, "stop", self._pids.pop(name), self.backends[name], PORT])
 
     def visit(self, asked: Sequence[Visit]) -> list[Answer]:
-        return visits(self._python, asked, "www.example.org")
+        return visits(self.python, asked, "www.example.org")
 
     def first_visits(self, number: int) -> list[Answer]:
         """So many without a cookie, at the frontends in turn."""
@@ -112,17 +127,23 @@ class Relay:
         """One visit with this cookie to each frontend."""
         return self.visit([Visit(address, route, **details) for address in self.frontends.values()])
 
+    def text(self, frontend: str) -> str:
+        """The configuration of a frontend."""
+        return config(self.inventory, frontend)
+
     def _nginx(self, name: str, script: str = 'nginx -q -c "$1"') -> None:
         path, pid = f"/bench/{name}.conf", f"/bench/{name}.pid"
-        own = re.sub(r"(?m)^(pid|error_log) [^ ;]+", rf"\1 /bench/{name}.\1", config(self.inventory, name))
-        self.bench.write({path: own})
-        self._done(["sh", "-c", script, "sh", path, pid])
+        own = re.sub(r"(?m)^(pid|error_log) [^ ;]+", rf"\1 /bench/{name}.\1", self.text(name))
+        if self._written.get(path) != own:
+            self._written[path] = own
+            self._done(["sh", "-c", script, "sh", path, pid], {path: own})
 
-    def _python(self, program: str, told: Any) -> Any:
-        self.bench.write({"/bench/told.json": json.dumps(told)})
-        return json.loads(self._done(["sh", "-c", 'python3 -c "$1" </bench/told.json', "sh", program]))
+    def python(self, program: str, told: Any) -> Any:
+        """Run a Python program beside them: JSON in, JSON out."""
+        command = ["sh", "-c", 'python3 -c "$1" </bench/told.json', "sh", program]
+        return json.loads(self._done(command, {"/bench/told.json": json.dumps(told)}))
 
-    def _done(self, command: Sequence[str]) -> str:
-        done = self.bench.run(command)
+    def _done(self, command: Sequence[str], files: Mapping[str, str] | None = None) -> str:
+        done = self.bench.run(command, files)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()
