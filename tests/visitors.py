@@ -5,6 +5,7 @@ answers = visits(lambda program, told: client.python(program, told), [Visit("172
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,11 @@ class Answer:
     def route(self) -> str:
         """The value that the cookie is given; '' where it is left alone."""
         return self.set_cookie.partition(";")[0].removeprefix(f"{COOKIE}=")
+
+
+def digest(key: str, backend: str) -> str:
+    """The cookie's value that stands for a backend."""
+    return hashlib.sha256(f"{key}:{backend}".encode()).hexdigest()[:16]
 
 
 def visits(run: Callable[[str, Any], Any], asked: Sequence[Visit], site: str) -> list[Answer]:

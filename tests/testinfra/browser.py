@@ -75,6 +75,10 @@ class Answer:
         """The header's value; '' where it is missing."""
         return ", ".join(self.headers.get(name.lower(), []))
 
+    def set_cookie(self, name: str) -> str:
+        """What the answer has the browser keep by this name, flags included; '' for nothing."""
+        return next((cookie for cookie in self.headers.get("set-cookie", []) if cookie.startswith(f"{name}=")), "")
+
     @property
     def json(self) -> Any:
         return json.loads(self.body)
@@ -172,9 +176,13 @@ class Browser:
     @property
     def cookie(self) -> str:
         """The session's cookie in the jar; '' where there is none."""
+        return self.jar(self.cookie_name)
+
+    def jar(self, name: str) -> str:
+        """A cookie in the jar; '' where there is none."""
         lines = self.client.run(f"cat {self._folder}/jar").stdout.splitlines()
         fields = (line.removeprefix("#HttpOnly_").split("\t") for line in lines)
-        return next((entry[6] for entry in fields if len(entry) == 7 and entry[5] == self.cookie_name), "")
+        return next((entry[6] for entry in fields if len(entry) == 7 and entry[5] == name), "")
 
     @property
     def kept_cookie(self) -> str:
@@ -250,9 +258,11 @@ def logged_in(browser: Browser, user: dict[str, str]) -> Browser:
 
 
 def serves(browser: Browser, lab: Lab) -> bool:
-    """Whether every frontend reaches every backend, and each of those Redis and MySQL."""
-    backends = lab.names("backends")
-    asked = [Request(path="/status", frontend=each) for each in lab.tier("frontends") for _ in 2 * backends]
+    """Whether every frontend reaches every backend that takes new visitors, and each of those Redis and MySQL."""
+    draining = lab.tier("frontends")[0].role("nginx")["nginx_draining"]
+    backends = [name for name in lab.names("backends") if name not in draining]
+    # without cookies, so that each request is a visitor of its own
+    asked = [Request(path="/status", frontend=each, cookie="") for each in lab.tier("frontends") for _ in 2 * backends]
     well = {
         (answer.frontend, answer.backend)
         for answer in browser.send(asked)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
 
 from tests.inventory import Inventory
 from tests.testinfra.browser import Browser, logged_in, serves
@@ -22,6 +24,12 @@ MARKERS = {
     "disruptive": "stops, kills or restarts something on purpose, and puts it back",
     "reboot": "restarts every machine",
 }
+
+WAYS = {
+    "rotation": ("none", "each request of a user goes to whichever backend is next"),
+    "route_cookie": ("route_cookie", "a cookie keeps a user on one backend"),
+}
+"""Markers of what one way of balancing promises alone; without one, a test holds for every `nginx_persistence`."""
 
 MACHINES_OF = {
     "any_machine": "all",
@@ -38,10 +46,24 @@ LAB = pytest.StashKey[Lab]()
 STARTED = pytest.StashKey[float]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--extra-vars",
+        metavar="FILE",
+        help="variables that win over the inventory's: what ansible-playbook was given as --extra-vars=@FILE",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
-    config.stash[LAB] = Lab(Inventory.load())
+    for name, (way, promise) in WAYS.items():
+        config.addinivalue_line("markers", f"{name}: {promise} (nginx_persistence: {way})")
+    config.stash[LAB] = Lab(Inventory.load(overrides=extra_vars(config.getoption("extra_vars"))))
+
+
+def extra_vars(path: str | None) -> dict[str, Any]:
+    return dict(DataLoader().load_from_file(str(Path(path).resolve()), trusted_as_template=True)) if path else {}
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -57,9 +79,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What breaks things comes after what looks at them, and the reboot at the very end."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What the way of balancing does not promise is left out.
+
+    What breaks things comes after what looks at them, and the reboot at the very end.
+    """
+    way = persistence(config.stash[LAB])
+    strange = [name for name, (other, _) in WAYS.items() if other != way]
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in strange)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: [bool(item.get_closest_marker(name)) for name in reversed(MARKERS)])
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> str:
+    return f"nginx_persistence is {persistence(config.stash[LAB])}: what the other way promises is left out"
+
+
+def persistence(lab: Lab) -> str:
+    return str(lab.tier("frontends")[0].role("nginx")["nginx_persistence"])
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -101,6 +101,7 @@ def test_a_cookie_from_before_is_still_good(browser: Browser, before: Before) ->
     assert after.json["visitas"] >= before.profile["visitas"]
 
 
+@pytest.mark.rotation
 @pytest.mark.usefixtures("before")
 def test_a_user_logs_in_and_is_known_everywhere(browser: Browser, lab: Lab, demo_users: list[dict[str, str]]) -> None:
     """As on the first day, by name, through DNS."""

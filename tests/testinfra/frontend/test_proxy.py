@@ -12,6 +12,7 @@ from tests.testinfra.lab import Box, Lab
 from tests.testinfra.logs import logged_by_backend, logged_by_frontend
 
 
+@pytest.mark.rotation
 def test_it_reaches_every_backend(browser: Browser, frontend: Box, lab: Lab) -> None:
     """A backend that one frontend cannot reach is missing for a third of the users."""
     answers = browser.get_often("/perfil", 4 * len(lab.tier("backends")), frontend=frontend)
@@ -19,6 +20,7 @@ def test_it_reaches_every_backend(browser: Browser, frontend: Box, lab: Lab) -> 
     assert {answer.backend for answer in answers} == set(lab.names("backends"))
 
 
+@pytest.mark.rotation
 def test_it_gives_every_backend_its_share(browser: Browser, frontend: Box, lab: Lab) -> None:
     """No stickiness: a user's requests go to whoever is next."""
     backends = lab.names("backends")
@@ -26,6 +28,7 @@ def test_it_gives_every_backend_its_share(browser: Browser, frontend: Box, lab: 
     assert min(shares[name] for name in backends) >= 5, shares
 
 
+@pytest.mark.rotation
 def test_a_backend_says_its_name_for_people(browser: Browser, frontend: Box, lab: Lab) -> None:
     """`servidor` is what the page shows, and has to be the machine that answered."""
     answers = browser.get_often("/status", 2 * len(lab.tier("backends")), frontend=frontend)

@@ -31,6 +31,7 @@ def everywhere(lab: Lab, path: str, **details: Any) -> list[Request]:
     return [Request(path=path, frontend=frontend, **details) for frontend in lab.tier("frontends")]
 
 
+@pytest.mark.rotation
 def test_a_backend_is_stopped_and_no_request_fails(ana: Browser, lab: Lab) -> None:
     """The baton is passed: its users go on with the others, and come back when it does."""
     backend = lab.tier("backends")[-1]

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
+
 from tests.testinfra.browser import HTML, Answer, Browser, Request, logged_in, tell
 from tests.testinfra.lab import Box, Lab
 
@@ -17,6 +19,7 @@ def visits(answers: Sequence[Answer]) -> list[int]:
     return [answer.json["visitas"] for answer in answers]
 
 
+@pytest.mark.rotation
 def test_a_user_stays_logged_in_on_every_server(
     ana: Browser, lab: Lab, demo_users: list[dict[str, str]], record_property: Callable[[str, object], None]
 ) -> None:
@@ -82,7 +85,7 @@ def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(
 ) -> None:
     """HttpOnly, SameSite; Secure wherever the site speaks HTTPS."""
     answer = browser.login(demo_users[0]["usuario"], demo_users[0]["senha"])
-    (cookie,) = answer.headers["set-cookie"]
+    cookie = answer.set_cookie(app["app_cookie_name"])
     flags = {flag.strip().lower() for flag in cookie.split(";")[1:]}
     assert cookie.startswith(f"{app['app_cookie_name']}=")
     assert {"httponly", "samesite=lax", "path=/"} <= flags
@@ -166,6 +169,7 @@ def test_a_browser_without_javascript_logs_in_and_sees_the_profile(
     assert user["nome"] in page.body
 
 
+@pytest.mark.rotation
 def test_the_status_is_for_everybody(browser: Browser, lab: Lab) -> None:
     """Who demonstrates the system sees from outside which server answers and how fast its neighbours are."""
     answers = browser.get_often("/status", 3 * len(lab.tier("backends")))
