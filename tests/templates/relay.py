@@ -43,11 +43,23 @@ echo $!
 STOP = 'kill "$1"; while (: <"/dev/tcp/$2/$3"); do sleep 0.02; done 2>/dev/null'
 
 # Until the workers of before have gone, some visits are theirs.
-RELOAD = """\
+# For each configuration: start nginx, or reload it. Until the workers of before
+# have gone, some visits are theirs.
+NGINX = """\
+set -e
 workers() { cat "/proc/$(cat "$1")/task/$(cat "$1")/children"; }
-before=$(workers "$2")
-nginx -q -c "$1" -s reload
-for worker in $before; do while workers "$2" | grep -qw "$worker"; do sleep 0.02; done; done
+for conf; do
+    pid=${conf%.conf}.pid
+    if [ -e "$pid" ]; then
+        before="$before $(workers "$pid" | sed "s,[0-9][0-9]*,$pid:&,g")"
+        nginx -q -c "$conf" -s reload
+    else
+        nginx -q -c "$conf"
+    fi
+done
+for one in $before; do
+    while workers "${one%:*}" | grep -qw "${one#*:}"; do sleep 0.02; done
+done
 """
 
 
@@ -71,9 +83,7 @@ class Relay:
         self.inventory = inventory
         self._pids: dict[str, str] = {}
         self._written: dict[str, str] = {}
-        self.start(*self.backends)
-        for name in self.frontends:
-            self._nginx(name)
+        self.configure(inventory)
 
     @property
     def backends(self) -> dict[str, str]:
@@ -88,8 +98,10 @@ class Relay:
         """Another inventory, as a run of the playbook brings it: new backends start, frontends reload."""
         self.inventory = inventory
         self.start(*(name for name in self.backends if name not in self._pids))
-        for name in self.frontends:
-            self._nginx(name, RELOAD)
+        configs = {f"/bench/{name}.conf": self.own(name) for name in self.frontends}
+        if changed := {path: text for path, text in configs.items() if self._written.get(path) != text}:
+            self._done(["sh", "-c", NGINX, "sh", *changed], changed)
+            self._written |= changed
 
     @property
     def running(self) -> list[str]:
@@ -127,16 +139,9 @@ class Relay:
         """One visit with this cookie to each frontend."""
         return self.visit([Visit(address, route, **details) for address in self.frontends.values()])
 
-    def text(self, frontend: str) -> str:
-        """The configuration of a frontend."""
-        return config(self.inventory, frontend)
-
-    def _nginx(self, name: str, script: str = 'nginx -q -c "$1"') -> None:
-        path, pid = f"/bench/{name}.conf", f"/bench/{name}.pid"
-        own = re.sub(r"(?m)^(pid|error_log) [^ ;]+", rf"\1 /bench/{name}.\1", self.text(name))
-        if self._written.get(path) != own:
-            self._written[path] = own
-            self._done(["sh", "-c", script, "sh", path, pid], {path: own})
+    def own(self, frontend: str) -> str:
+        """The configuration of a frontend, that shares its machine with the others here."""
+        return re.sub(r"(?m)^(pid|error_log) [^ ;]+", rf"\1 /bench/{frontend}.\1", config(self.inventory, frontend))
 
     def python(self, program: str, told: Any) -> Any:
         """Run a Python program beside them: JSON in, JSON out."""

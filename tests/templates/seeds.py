@@ -46,8 +46,8 @@ class Drawn(Relay):
 
     seed = SEEDS[0]
 
-    def text(self, frontend: str) -> str:
-        return super().text(frontend).replace("split_clients $request_id ", f"split_clients {self.seed} ")
+    def own(self, frontend: str) -> str:
+        return super().own(frontend).replace("split_clients $request_id ", f"split_clients {self.seed} ")
 
 
 def main() -> None:
