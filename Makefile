@@ -71,7 +71,7 @@ clean: down ## also remove the images, the keys and the tools
 
 .PHONY: test
 test: tools lint unit ## everything, from nothing, as CI does (destroys the lab that is up)
-	@COLUMNS=$${COLUMNS:-160} molecule test
+	@export COLUMNS=$${COLUMNS:-160} && molecule destroy && molecule test --all
 
 .PHONY: lint
 lint: tools ## ansible-lint, yamllint, ruff, mypy

@@ -2,6 +2,8 @@
 
 Asks once a second on a new connection each, on the client of the lab that is up, and prints at which second
 the browser asked DNS and which frontend answered from then on.
+
+Chromium 156, five minutes at a TTL of 5 s: asked after 0, 60, 120, 181 and 242 s, and another frontend each time.
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ from time import monotonic
 from tests.browser.chromium import chromium
 from tests.inventory import Inventory
 from tests.testinfra.lab import Lab
+
+OWN_MEMORY_MS = 0.4
+"""So long Chromium takes at most to look into its own memory of names."""
 
 ASK = """async () => {
   performance.clearResourceTimings();
@@ -33,7 +38,7 @@ def main() -> None:
             begun, before = monotonic(), ""
             while (now := monotonic() - begun) < minutes * 60:
                 frontend, milliseconds = page.evaluate(ASK)
-                if milliseconds or frontend != before:
+                if milliseconds > OWN_MEMORY_MS or frontend != before:
                     print(f"{now:6.1f} s  {frontend}  lookup {milliseconds:.1f} ms", flush=True)
                 before = frontend
     finally:
