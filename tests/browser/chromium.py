@@ -40,7 +40,13 @@ def _running(client: Box) -> Iterator[None]:
     assert client.run("command -v chromium").succeeded, "the client has no browser. Next: make browser"
     user = client.vars["ansible_user"]
     unit = ["--quiet", "--collect", f"--unit={UNIT}", f"--uid={user}", f"--property=RuntimeMaxSec={LIFETIME_SECONDS}"]
-    command = ["chromium", "--headless=new", f"--remote-debugging-port={DEBUGGING_PORT}", "--no-first-run"]
+    command = [
+        "chromium",
+        "--headless=new",
+        "--hide-scrollbars",
+        f"--remote-debugging-port={DEBUGGING_PORT}",
+        "--no-first-run",
+    ]
     command += ["--disable-background-networking", f"--user-data-dir=/tmp/{UNIT}", "about:blank"]
     stop = f"systemctl stop {UNIT} 2>&1; rm -rf /tmp/{UNIT}"
     client.root(stop)  # what an interrupted run has left

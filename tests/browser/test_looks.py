@@ -37,7 +37,7 @@ def test_nothing_stands_in_anybodys_way(visit: New, ana: dict[str, str], look: s
         here.ask()
     here.page.mouse.move(0, 0)
     assert violations(here) == []
-    here.shoot(f"show-{look}", whole=True)
+    here.shoot(f"show-{look}")
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1280, 1920])

@@ -46,7 +46,7 @@ def test_requests_go_to_every_backend_in_one_session(visit: New, lab: Lab, ana: 
         expect(here.page.locator(f'#share [data-share="{name}"]').first).to_contain_text(
             str(shares[name] + before[name])
         )
-    here.shoot("show", whole=True)
+    here.shoot("show")
 
 
 def test_the_path_of_a_request_is_lit(visit: New, ana: dict[str, str]) -> None:
@@ -112,7 +112,7 @@ def test_a_backend_dies_in_mid_show(visit: New, lab: Lab, ana: dict[str, str]) -
     with dead.stopped(*reversed(dead.units)):
         expect(here.machine(dead.name)).to_have_attribute("data-state", "down", timeout=SEEN_MS)
         rows = [here.ask() for _ in range(REQUESTS)]
-        here.shoot("backend-down", whole=True)
+        here.shoot("backend-down")
     assert {row.status for row in rows} == {"200"}
     assert {row.backend for row in rows} == set(lab.names("backends")) - {dead.name}
     expect(here.machine(dead.name)).to_have_attribute("data-state", "up", timeout=SEEN_MS)
