@@ -57,17 +57,20 @@ def passwd(usuario: str, *, password_stdin: bool) -> None:
     with _account() as table:
         user = _find(table, usuario)
         table.set_hash(user.id, services().passwords.hash(_new_password(from_stdin=password_stdin)))
-        click.echo(f"{user.usuario}: new password, {_end_sessions(user)} sessions ended")
+        click.echo(f"{user.usuario}: new password, {_end_sessions(user)[user.usuario]} sessions ended")
 
 
 @users.command()
-@click.argument("usuario")
-def disable(usuario: str) -> None:
-    """Refuse logins of USUARIO from now on and end all sessions."""
+@click.argument("usuarios", metavar="USUARIO...", nargs=-1, required=True)
+def disable(usuarios: tuple[str, ...]) -> None:
+    """Refuse logins of each USUARIO from now on and end all sessions."""
     with _account() as table:
-        user = _find(table, usuario)
-        table.disable(user.id)
-        click.echo(f"{user.usuario}: disabled, {_end_sessions(user)} sessions ended")
+        found = [_find(table, usuario) for usuario in usuarios]
+        for user in found:
+            table.disable(user.id)
+        ended = _end_sessions(*found)
+        for user in found:
+            click.echo(f"{user.usuario}: disabled, {ended[user.usuario]} sessions ended")
 
 
 @users.command("list")
@@ -87,19 +90,31 @@ def list_(*, as_json: bool) -> None:
 
 
 @users.command("import")
-def import_() -> None:
+@click.option("--update", is_flag=True, help="Also make those that are there what the list says, and let them log in.")
+def import_(*, update: bool) -> None:
     """Add those users of a JSON list on stdin that are missing: usuario, nome, email and senha of each."""
     entries = _entries(sys.stdin.read())
-    added = 0
+    added, updated = 0, list[User]()
     with _account() as table:
         for entry in entries:
             name = entry["usuario"]
-            is_new = table.find(name) is None and table.add(
-                name, entry["nome"], entry["email"], services().passwords.hash(entry["senha"])
-            )
+            known = table.find(name)
+            if known and not update:
+                click.echo(f"{name}: already there")
+                continue
+            details = (entry["nome"], entry["email"], services().passwords.hash(entry["senha"]))
+            if known:
+                table.replace(known.id, *details)
+                updated.append(known)
+                click.echo(f"{name}: updated")
+                continue
+            is_new = table.add(name, *details)
             added += is_new
             click.echo(f"{name}: {'added' if is_new else 'already there'}")
-    click.echo(f"{added} added, {len(entries) - added} already there")
+        if updated:
+            _end_sessions(*updated)
+    told = f", {len(updated)} updated" if update else ""
+    click.echo(f"{added} added{told}, {len(entries) - added - len(updated)} already there")
 
 
 @contextmanager
@@ -119,11 +134,13 @@ def _account() -> Iterator[Users]:
         database.close()
 
 
-def _end_sessions(user: User) -> int:
+def _end_sessions(*users: User) -> dict[str, int]:
+    """End all sessions of some users; return how many of each."""
     # A login that has just passed its check may still start a session: wait for it, and end that one too.
-    ended = services().sessions.delete_all(user.id)
+    sessions = services().sessions
+    ended = {user.usuario: sessions.delete_all(user.id) for user in users}
     time.sleep(LONGEST_LOGIN_SECONDS)
-    return ended + services().sessions.delete_all(user.id)
+    return {user.usuario: ended[user.usuario] + sessions.delete_all(user.id) for user in users}
 
 
 def _name(usuario: str) -> str:

@@ -75,6 +75,10 @@ class Users:
         """Replace the hash of a user's password."""
         self._update(user_id, senha_hash=senha_hash)
 
+    def replace(self, user_id: int, nome: str, email: str, senha_hash: str) -> None:
+        """Give a user another name, e-mail and password, and let them log in."""
+        self._update(user_id, nome=nome, email=email, senha_hash=senha_hash, ativo=True)
+
     def disable(self, user_id: int) -> None:
         """Refuse a user's logins from now on."""
         self._update(user_id, ativo=False)

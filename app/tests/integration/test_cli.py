@@ -95,6 +95,19 @@ def test_a_disabled_user_is_out_everywhere_and_stays_out(app: Flask, run: Run) -
     assert "ana\tAna da Silva\tana@example.com\tdisabled" in run("list").output
 
 
+def test_several_users_are_disabled_at_once(app: Flask, run: Run) -> None:
+    """A class that is over: the wait for logins under way is one, not one for each."""
+    log_in(app.test_client(), "ana")
+    output = run("disable", "bruno", "ana").output
+    assert output == "bruno: disabled, 0 sessions ended\nana: disabled, 1 sessions ended\n"
+
+
+def test_nobody_is_disabled_where_one_is_unknown(run: Run) -> None:
+    """A name was mistyped, and so perhaps the others: nothing is done by half."""
+    assert run("disable", "ana", "ninguem").exit_code == 1
+    assert "ana\tAna da Silva\tana@example.com\tactive" in run("list").output
+
+
 def test_a_login_under_way_does_not_escape_its_user_being_disabled(
     app: Flask, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +157,27 @@ def test_import_adds_the_missing_users_only(app: Flask, run: Run) -> None:
     assert first.output == "ana: already there\ncarla: added\n1 added, 1 already there\n"
     assert second.output == "ana: already there\ncarla: already there\n0 added, 2 already there\n"
     log_in(app.test_client(), "ana")
+
+
+def test_import_may_also_update(app: Flask, run: Run) -> None:
+    """Who makes the same list again next term: the users are as it says, and may log in, with the new password only."""
+    client = app.test_client()
+    log_in(client, "bruno")
+    run("disable", "ana")
+    users = [
+        {"usuario": "Ana", "nome": "Ana Lima", "email": "lima@example.com", "senha": "outra-senha"},
+        {"usuario": "bruno", "nome": "Bruno", "email": "bruno@example.com", "senha": "mais-uma-senha"},
+        {"usuario": "carla", "nome": "Carla", "email": "carla@example.com", "senha": "senha-da-carla"},
+    ]
+    output = run("import", "--update", stdin=json.dumps(users)).output
+    assert output == "ana: updated\nbruno: updated\ncarla: added\n1 added, 2 updated, 0 already there\n"
+    assert client.get("/perfil").status_code == 401
+    assert "ana\tAna Lima\tlima@example.com\tactive" in run("list").output
+    codes = [
+        app.test_client().post("/login", json={"usuario": "ana", "senha": senha}).status_code
+        for senha in (SENHAS["ana"], "outra-senha")
+    ]
+    assert codes == [401, 200]
 
 
 @pytest.mark.parametrize(
