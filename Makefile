@@ -31,6 +31,14 @@ up: tools ## the whole lab on this host, from nothing or from wherever it is
 provision: tools ## the roles again, on machines that are up whoever made them
 	@$(PLAY) ansible/site.yml
 
+.PHONY: deploy
+deploy: tools ## the release of app/ into service, one backend after the other; back if it fails
+	@$(PLAY) ansible/deploy.yml
+
+.PHONY: rollback
+rollback: tools ## back to the release that ran before (or RELEASE=…)
+	@$(PLAY) ansible/rollback.yml $(if $(RELEASE),--extra-vars 'rollback_release=$(RELEASE)')
+
 .PHONY: status
 status: tools ## a table of the machines, and what to try next
 	@tools/status
@@ -46,6 +54,10 @@ logs: tools ## the last lines of a machine's units: make logs HOST=backend1
 .PHONY: verify
 verify: tools ## every test on the lab that is up, whoever made it
 	@pytest tests/testinfra $(ARGS)
+
+.PHONY: drill
+drill: tools ## break things under load, judge what users get: D=all, short, random, backend-power, …; SEED=1
+	@python -m tests.drills $(or $(D),all) $(if $(SEED),--seed '$(SEED)') $(ARGS)
 
 .PHONY: browser
 browser: tools ## Chromium on the client, and the tests of the page in it

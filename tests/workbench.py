@@ -75,7 +75,7 @@ class Workbench:
         self.name = f"revezamento-workbench-{os.getpid()}-{secrets.token_hex(3)}"
 
     def __enter__(self) -> Self:
-        if shutil.which("podman") is None or subprocess.run(_podman("image", "exists", self.image)).returncode:
+        if shutil.which("podman") is None or subprocess.run(podman("image", "exists", self.image)).returncode:
             raise WorkbenchError(f"There is no image {self.image} on this machine. Make it: make workbench")
         # `cat` ends with its input, and its input with this process, also after `kill -9`.
         # A session of its own keeps Ctrl-C from ending it before the tests are done.
@@ -83,7 +83,7 @@ class Workbench:
         life = "exec cat"
         if self.network == "none":  # a world of its own: every address is here, and nft may check its rules
             options, life = [*options, "--cap-add=NET_ADMIN"], "ip route add local 0.0.0.0/0 dev lo && exec cat"
-        command, pipe = _podman("run", *options, self.image, "sh", "-c", life), subprocess.PIPE
+        command, pipe = podman("run", *options, self.image, "sh", "-c", life), subprocess.PIPE
         self._life = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
         stdin, stdout, stderr = (
             cast("IO[str]", stream) for stream in (self._life.stdin, self._life.stdout, self._life.stderr)
@@ -95,13 +95,13 @@ class Workbench:
         return self
 
     def __exit__(self, *_: object) -> None:
-        subprocess.run(_podman("rm", "--force", "--time=0", self.name), capture_output=True)
+        subprocess.run(podman("rm", "--force", "--time=0", self.name), capture_output=True)
         self._life.communicate()
 
     def run(self, command: Sequence[str], files: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run a command, after writing `files` (absolute path -> text)."""
         unpack = ["sh", "-c", 'tar --extract --overwrite --directory=/ && exec "$@" </dev/null', "sh", *command]
-        execute = _podman("exec", "--interactive", self.name, *(unpack if files else command))
+        execute = podman("exec", "--interactive", self.name, *(unpack if files else command))
         done = subprocess.run(execute, input=_archive(files or {}), capture_output=True)
         return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -120,7 +120,7 @@ class Workbench:
             }
         )
         for start in (["redis-server", "/bench/redis.conf"], ["sh", "-c", MARIADB_START]):
-            subprocess.run(_podman("exec", "--detach", self.name, *start), check=True, capture_output=True)
+            subprocess.run(podman("exec", "--detach", self.name, *start), check=True, capture_output=True)
         self._wait(["redis-cli", "-p", str(redis), "ping"], answer="NOAUTH", log="/bench/redis.log")
         self._wait(
             ["mariadb", "--defaults-file=/bench/mariadb.cnf", "-Ne", "SELECT 'here'"],
@@ -143,7 +143,7 @@ class Workbench:
             time.sleep(0.1)
 
 
-def _podman(*arguments: str) -> list[str]:
+def podman(*arguments: str) -> list[str]:
     """The lab's images are root's; .lab/containers.conf has what `make up` found out about this machine."""
     conf = ROOT / ".lab" / "containers.conf"
     environment = ["env", f"CONTAINERS_CONF={conf}"] if conf.exists() else []
