@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from tests.drills.events import Event
 from tests.testinfra.lab import Box
 
 UNDO_UNIT = "revezamento-drill-undo"
@@ -37,6 +38,10 @@ class Fault:
     def is_healed(self) -> bool:
         """Whether the machines concerned say that they are well."""
         return all(box.is_active(*box.units) for box in self.boxes)
+
+    def belied_by(self, events: Sequence[Event]) -> list[str]:
+        """What users' requests say against this fault having done what it says, as sentences."""
+        return []
 
 
 def arm(box: Box, command: str, seconds: float = DEAD_MAN_SECONDS) -> None:

@@ -73,7 +73,7 @@ class Step:
     healed: float | None
     is_back: bool
     problems: list[str]
-    boxes: Sequence[Box]
+    fault: Fault
 
 
 class Runner:
@@ -162,14 +162,14 @@ class Runner:
         say("after", back)
         marks = Marks(began, broke, returned, time.time())
         is_back = healed is not None and full_at(load.events, returned, full) is not None
-        return Step(name, drill, marks, healed, is_back, problems, fault.boxes)
+        return Step(name, drill, marks, healed, is_back, problems, fault)
 
     def _judged(self, step: Step, events: Sequence[Event], lag_seconds: float, expectation: Expectation) -> Outcome:
         figures = measure(events, step.marks, self._full_for(step.drill), step.healed)
-        problems = [*step.problems, *expectation.broken_by(figures)]
+        problems = [*step.problems, *expectation.broken_by(figures), *step.fault.belied_by(events)]
         if step.healed is None:
             problems.append("redundancy_seconds: a machine does not say that it is well again")
-        journals = self._journals(step.boxes, figures.bad, step.marks.began) if problems else ""
+        journals = self._journals(step.fault.boxes, figures.bad, step.marks.began) if problems else ""
         log.write(self.settings.folder / f"{step.name}.jsonl", events)
         kind = step.drill.kind
         return Outcome(step.name, kind, expectation, step.marks, figures, events, lag_seconds, problems, journals)

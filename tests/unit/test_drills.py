@@ -20,6 +20,7 @@ from tests.drills.network import rules
 from tests.drills.oracle import Figures, Full, Marks, measure
 from tests.drills.releases import BREAKAGE, Kind, make_source
 from tests.drills.runner import Outcome, Settings, pages
+from tests.drills.zone import newcomers
 from tests.inventory import ROOT, Inventory
 from tests.templates.rendered import text
 from tests.testinfra.lab import Lab
@@ -249,3 +250,19 @@ def test_every_drill_is_explained() -> None:
     for drill in DRILLS:
         fault = drill.kind.partition("-")[2] or drill.kind
         assert f"`{drill.kind}`" in page or f"`…-{fault}`" in page, drill.kind
+
+
+def test_a_new_connection_to_an_address_that_left_the_zone_is_seen() -> None:
+    """A kept connection may go on, and so may whoever asked before the records ended."""
+
+    def asked(at: float, address: str, *, reused: bool) -> Event:
+        tries = [{"address": address, "reused": reused, "seconds": 0.01, "error": ""}]
+        return Event(at=at, seconds=0.01, user="u", action="page", known="in", status=200, tries=tries)
+
+    early, kept, late = (
+        asked(9, "gone", reused=False),
+        asked(11, "gone", reused=True),
+        asked(12, "gone", reused=False),
+    )
+    other, after = asked(12, "there", reused=False), asked(21, "gone", reused=False)
+    assert newcomers([early, kept, late, other, after], {"gone"}, 10, 20) == [late]

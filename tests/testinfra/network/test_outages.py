@@ -73,12 +73,19 @@ def test_whoever_asks_for_one_backend_is_told_that_it_is_gone(browser: Browser, 
     assert max(answer.seconds for answer in answers) < FRONTEND_DEADLINE_SECONDS
 
 
-def test_a_frozen_backend_costs_a_moment_and_no_request(ana: Browser, lab: Lab) -> None:
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/perfil", 200), ("POST", "/logout", 204)])
+def test_a_frozen_backend_costs_a_moment_and_no_request(
+    ana: Browser, lab: Lab, method: str, path: str, status: int
+) -> None:
     """It takes connections and says nothing: each frontend gives up on it in time and asks another."""
     backend = lab.tier("backends")[0]
+    wait_until(
+        lambda: backend.name in {answer.backend for answer in ana.get_often("/perfil", 4)},
+        f"{backend.name} has a share of the requests",
+    )
     with backend.frozen(backend.service):
-        answers = ana.get_at_once("/perfil", 12, at_a_time=12)
-    assert {answer.status for answer in answers} == {200}, tell(answers)
+        answers = ana.get_at_once(path, 12, at_a_time=12, method=method)
+    assert {answer.status for answer in answers} == {status}, tell(answers)
     assert max(answer.seconds for answer in answers) > FRONTEND_DEADLINE_SECONDS * 0.9, "nobody was sent to it"
 
 
