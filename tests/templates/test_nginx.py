@@ -10,12 +10,12 @@ import pytest
 from tests.templates.rendered import VARIANTS, files, inventory, machines, text
 from tests.workbench import Workbench
 
-# One GET in the workbench: status, headers and body as JSON.
-GET = """\
+# One request in the workbench: status, headers and body as JSON.
+ASK = """\
 import http.client, json, sys
-host, path, headers = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+method, host, path, headers = *sys.argv[1:4], json.loads(sys.argv[4])
 link = http.client.HTTPConnection(host, 80, timeout=10)
-link.request("GET", path, headers=headers)
+link.request(method, path, headers=headers)
 answer = link.getresponse()
 print(json.dumps([answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read().decode()]))
 """
@@ -75,7 +75,7 @@ def test_no_backend_is_a_503_that_says_so(
 ) -> None:
     """A program and a person each get what they can read, and when to come back."""
     headers = json.dumps({"Accept": accept, "Accept-Language": language})
-    run = workbench.run(["python3", "-c", GET, frontend, "/perfil", headers])
+    run = workbench.run(["python3", "-c", ASK, "GET", frontend, "/perfil", headers])
     status, answer, body = json.loads(run.stdout)
     assert status == 503
     assert int(answer["retry-after"]) > 0
@@ -84,8 +84,16 @@ def test_no_backend_is_a_503_that_says_so(
     assert words in body
 
 
+def test_a_refusal_is_logged_as_what_was_asked(workbench: Workbench, frontend: str) -> None:
+    """The way to the error page leaves no trace: neither its path nor its GET."""
+    workbench.run(["python3", "-c", ASK, "POST", frontend, "/logout", "{}"])
+    lines = workbench.run(["tail", "-n", "1", "/var/log/nginx/access.log"]).stdout.splitlines()
+    told = json.loads(lines[-1])
+    assert (told["method"], told["uri"], told["status"]) == ("POST", "/logout", 503)
+
+
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/_error/json", "/../etc/passwd"])
 def test_what_is_for_the_inside_is_not_found(workbench: Workbench, frontend: str, path: str) -> None:
     """Health and metrics of a backend are nobody's business on the street side."""
-    status, *_ = json.loads(workbench.run(["python3", "-c", GET, frontend, path, "{}"]).stdout)
+    status, *_ = json.loads(workbench.run(["python3", "-c", ASK, "GET", frontend, path, "{}"]).stdout)
     assert status in (400, 404)
