@@ -1,0 +1,16 @@
+# frozen_string_literal: true
+
+require_relative "check"
+require_relative "provisioning"
+
+module Lab
+  # What the lab adds to Vagrant, by its own interface: nothing to install.
+  class Plugin < Vagrant.plugin("2")
+    name "revezamento"
+
+    provisioner(:lab) { Provisioner }
+    action_hook(:lab, :machine_action_up) { |hook| hook.prepend(Check) }
+    action_hook(:lab, :machine_action_reload) { |hook| hook.prepend(Check) }
+    action_hook(:lab, :environment_unload) { |hook| hook.append(ProvisionAll) }
+  end
+end
