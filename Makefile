@@ -92,8 +92,12 @@ lint: tools ## ansible-lint, yamllint, ruff, mypy
 	@ruff check . && ruff format --check .
 	@mypy
 
+.PHONY: vagrant
+vagrant:
+	@tools/bootstrap vagrant
+
 .PHONY: unit
-unit: tools workbench ## what needs no machine: unit tests, rendered configurations, the app
+unit: tools vagrant workbench ## what needs no machine: unit tests, rendered configurations, the app
 	@env --unset=LAB_SUBNET pytest tests/unit tests/templates # they try other subnets themselves
 	@python -m pip install --quiet --no-deps --no-build-isolation --disable-pip-version-check --editable app
 	@python -m tests.workbench sh -c 'cd app && python -m pytest'
