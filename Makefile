@@ -13,6 +13,10 @@ export LAB_INVENTORY
 BECOME = $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
 PLAY = ansible-playbook --inventory $(LAB_INVENTORY) $(BECOME)
 
+# What only the maker of the machines can do: $(call MADE_BY,for Vagrant,for containers).
+MADE_BY = if [ "$$(tools/provider)" = vagrant ]; then $(1); else $(2); fi
+SNAPSHOT = revezamento
+
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,15 +70,15 @@ browser: tools ## Chromium on the client, and the tests of the page in it
 
 .PHONY: snapshot
 snapshot: tools ## keep all machines as they are now
-	@$(PLAY) ansible/twin/snapshot.yml
+	@$(call MADE_BY,vagrant snapshot save --force $(SNAPSHOT),$(PLAY) ansible/twin/snapshot.yml)
 
 .PHONY: reset
 reset: tools ## back to the last snapshot, in seconds
-	@$(PLAY) ansible/twin/reset.yml
+	@$(call MADE_BY,vagrant snapshot restore --no-provision $(SNAPSHOT),$(PLAY) ansible/twin/reset.yml)
 
 .PHONY: down
 down: tools ## take the lab off this host (its image and keys stay)
-	@$(PLAY) ansible/twin/destroy.yml
+	@$(call MADE_BY,vagrant destroy --force,$(PLAY) ansible/twin/destroy.yml)
 
 .PHONY: clean
 clean: down ## also remove the images, the keys and the tools
@@ -84,6 +88,10 @@ clean: down ## also remove the images, the keys and the tools
 .PHONY: test
 test: tools lint unit ## everything, from nothing, as CI does (destroys the lab that is up)
 	@export COLUMNS=$${COLUMNS:-160} && molecule destroy && molecule test --all
+
+.PHONY: test-vagrant
+test-vagrant: tools ## the lab as real VMs, emulated where there is no KVM (hours): PHASES="box up …"
+	@vagrant/test $(PHASES)
 
 .PHONY: lint
 lint: tools ## ansible-lint, yamllint, ruff, mypy

@@ -66,11 +66,11 @@ def _run(lab: Lab, wanted: str, settings: Settings, *, only_list: bool) -> int:
         for kind, expectation in expected.items():
             print(f"{kind:<22} {expectation.why}")
         return 0
-    provider = provider_of([])
-    drills = catalogue(lab, provider, settings.folder)
-    picked = [] if wanted == "random" else chosen(drills, wanted)
+    if wanted != "random":
+        chosen(catalogue(lab, provider_of([]), settings.folder), wanted)  # a typing error is told at once
     refuse_unless_healthy(lab)
-    provider_of(lab.names("all"))
+    drills = catalogue(lab, provider_of(lab.names("all")), settings.folder)
+    picked = [] if wanted == "random" else chosen(drills, wanted)
     settings.folder.mkdir(parents=True, exist_ok=True)
     count = f"{len(picked)} drills" if picked else "a random sequence"
     print(f"{count}, seed {settings.seed}, {settings.users} users, {settings.rate:g} requests a second", flush=True)

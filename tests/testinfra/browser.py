@@ -20,13 +20,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.testinfra.lab import Box, Lab
-from tests.testinfra.waiting import wait_until
+from tests.testinfra.waiting import SLOW, wait_until
 
 FIELD, ANSWER = "\x1d", "\x1e"
 """Between the parts of an answer, and after it: no page and no JSON has these characters."""
 
-USER_DEADLINE_SECONDS = 15
-LOAD_DEADLINE_SECONDS = 90
+USER_DEADLINE_SECONDS = 15 * SLOW
+LOAD_DEADLINE_SECONDS = 90 * SLOW
 """A standing load ends by itself after this time, should the test that began it be gone."""
 
 FOLDER = f"/tmp/browsers-{secrets.token_hex(8)}"

@@ -24,11 +24,12 @@ from testinfra.backend.base import CommandResult
 from testinfra.host import Host
 
 from tests.inventory import Inventory, Machine
+from tests.testinfra.waiting import SLOW
 
 T = TypeVar("T")
 
-CONNECT_SECONDS = 5
-SILENCE_SECONDS = 15
+CONNECT_SECONDS = 5 * SLOW
+SILENCE_SECONDS = 15 * SLOW
 """A connection that says nothing for so long is dead: its machine was switched off."""
 
 

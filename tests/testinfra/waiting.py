@@ -1,7 +1,11 @@
-"""Waiting for readiness, never for a number of seconds."""
+"""Waiting for readiness, never for a number of seconds.
+
+Machines that are emulated are slower: `LAB_SLOW=10` gives everything ten times as long before it counts as failed.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from time import monotonic, sleep
 from typing import TypeVar
@@ -10,13 +14,16 @@ T = TypeVar("T")
 
 PAUSE_SECONDS = 0.1
 
+SLOW = int(os.environ.get("LAB_SLOW") or 1)
+"""By how much the machines are slower than real ones. What has to be refused in time is measured by it as well."""
+
 
 def wait_until(ask: Callable[[], T | None], what: str, seconds: float = 20) -> T:
-    """Ask again and again; return the first answer that is true.
+    """Ask again and again; return the first answer that is true. `seconds` are those of a machine that is not slow.
 
     An assertion or a lost connection counts as "not yet"; the last one is told when time is up.
     """
-    deadline = monotonic() + seconds
+    deadline = monotonic() + seconds * SLOW
     reason: object = "never true"
     while True:
         try:
@@ -27,5 +34,5 @@ def wait_until(ask: Callable[[], T | None], what: str, seconds: float = 20) -> T
         except (AssertionError, RuntimeError, LookupError, ValueError) as error:
             reason = error
         if monotonic() > deadline:
-            raise AssertionError(f"after {seconds:g} s still not: {what}. {reason}")
+            raise AssertionError(f"after {seconds * SLOW:g} s still not: {what}. {reason}")
         sleep(PAUSE_SECONDS)

@@ -25,7 +25,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def vagrant(home: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     if shutil.which("vagrant") is None:
-        pytest.fail("Vagrant is not installed. Next: tools/bootstrap vagrant, or see docs/troubleshooting.md", pytrace=False)
+        pytest.fail("Vagrant is not installed. Next: tools/bootstrap vagrant", pytrace=False)
     own = {"VAGRANT_HOME": str(home), "VAGRANT_DOTFILE_PATH": str(home / "state"), "VAGRANT_CHECKPOINT_DISABLE": "1"}
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("LAB_", "VAGRANT_"))}
     return subprocess.run(

@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 from tests.testinfra.lab import Box, Lab
+from tests.testinfra.waiting import SLOW
 
 
 def ask(frontend: Box, backend: Box, path: str) -> tuple[int, str]:
     """Status and body of a request that a frontend sends to the backend directly."""
     url = f"http://{backend.address}:{backend.vars['app_port']}{path}"
-    body, _, status = frontend.output(f"curl --silent --max-time 5 --write-out '\\n%{{http_code}}' {url}").rpartition(
-        "\n"
-    )
+    curl = f"curl --silent --max-time {5 * SLOW} --write-out '\\n%{{http_code}}' {url}"
+    body, _, status = frontend.output(curl).rpartition("\n")
     return int(status), body
 
 

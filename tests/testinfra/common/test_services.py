@@ -10,8 +10,8 @@ DNS_PORT = 53
 RNDC_PORT = 953
 """Where rndc steers BIND, on loopback alone."""
 
-PROVIDER = {("tcp", 22), ("udp", 68)}
-"""SSH and DHCP came with the machine."""
+PROVIDER = {("tcp", 22), ("udp", 68), ("udp", 546)}
+"""SSH and DHCP, for IPv4 and IPv6, came with the machine."""
 
 
 def test_its_units_are_active(any_server: Box) -> None:

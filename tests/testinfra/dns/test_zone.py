@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.testinfra.lab import Box, Lab
+from tests.testinfra.waiting import SLOW
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Reply:
 
 def ask(client: Box, nameserver: Box, *questions: str) -> list[Reply]:
     """One reply for each question, in one command."""
-    common = f"@{nameserver.address} +yaml +tries=2 +time=2 +norecurse"
+    common = f"@{nameserver.address} +yaml +tries=2 +time={2 * SLOW} +norecurse"
     printed = client.output("; ".join(f"dig {common} {question}" for question in questions))
     return [_reply(entry["message"]["response_message_data"]) for entry in yaml.safe_load(printed)]
 
@@ -127,7 +128,7 @@ def test_it_asks_nobody_on_behalf_of_others(client: Box, nameserver: Box) -> Non
 
 def test_the_whole_zone_is_given_to_nobody(client: Box, nameserver: Box, lab: Lab) -> None:
     """A zone transfer is a map of the network."""
-    transfer = client.run(f"dig @{nameserver.address} +tries=1 +time=2 {lab.domain} AXFR").stdout
+    transfer = client.run(f"dig @{nameserver.address} +tries=1 +time={2 * SLOW} {lab.domain} AXFR").stdout
     assert "Transfer failed" in transfer
     assert not any(address in transfer for address in lab.addresses("backends"))
 

@@ -13,6 +13,7 @@ from tests.testinfra.browser import HTML, Browser, Request, tell
 from tests.testinfra.lab import Box, Lab
 from tests.testinfra.logs import logged_by_backend, logged_by_frontend
 from tests.testinfra.redis_wire import as_admin, speak
+from tests.testinfra.waiting import SLOW
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -203,7 +204,7 @@ def test_an_unknown_method_is_refused(browser: Browser, method: str, path: str) 
 def test_what_is_no_http_is_refused(client: Box, frontend: Box) -> None:
     """Garbage on the port ends with the connection, not with the server."""
     told = client.run(
-        "timeout 5 bash -c %s",
+        f"timeout {5 * SLOW} bash -c %s",
         f"exec 3<>/dev/tcp/{frontend.address}/80; printf '\\0\\1garbage\\r\\n\\r\\n' >&3; cat <&3",
     )
     assert told.stdout.startswith("HTTP/1.1 400 ")
