@@ -25,7 +25,7 @@ module Lab
       FOLDER = "revezamento" # in the home of the login user
       ARCHIVE = "/tmp/revezamento.tar"
       LEFT_OUT = %w[.git .vagrant .venv .mypy_cache .ruff_cache .pytest_cache .ansible].freeze
-      SETTINGS = %w[LAB_SUBNET LAB_SLOW].freeze
+      SETTINGS = %w[LAB_INVENTORY LAB_SUBNET LAB_SLOW].freeze
       UNPACK = <<~SHELL
         set -eu
         mkdir -p #{FOLDER}

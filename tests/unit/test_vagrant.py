@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import subprocess
+import tarfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,111 @@ def test_up_is_refused_before_the_first_boot(home: Path, lab: Copy) -> None:
     assert (run.stdout + run.stderr).count("No machine was started.") == 1, run.stdout + run.stderr
     assert "MB to give" in run.stderr
     assert machines(vagrant(home, "status", LAB_INVENTORY=str(lab.path))) == Inventory.load(lab.path).groups["all"]
+
+
+@dataclass(frozen=True)
+class FakeLab:
+    """Vagrant with machines made of nothing: tests/vagrant/Vagrantfile."""
+
+    home: Path
+    folder: Path
+    inventory: Path
+
+    def vagrant(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        own = {
+            "VAGRANT_CWD": str(ROOT / "tests" / "vagrant"),
+            "VAGRANT_DOTFILE_PATH": str(self.folder / "state"),
+            "VAGRANT_DEFAULT_PROVIDER": "fake",
+            "FAKE_LOG": str(self.folder / "log"),
+            "LAB_INVENTORY": str(self.inventory),
+            "LAB_SUBNET": "198.51.100",  # for documentation: no computer has it
+        }
+        self.log.write_text("", encoding="utf-8")
+        return vagrant(self.home, *arguments, **own | settings)
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+    @property
+    def names(self) -> list[str]:
+        return Inventory.load(self.inventory).groups["all"]
+
+    def provisioned(self) -> list[list[str]]:
+        """The machines of each run of Ansible in the last command."""
+        lines = self.log.read_text(encoding="utf-8").splitlines()
+        return [line.split()[1].split(",") for line in lines if line.startswith("ansible: ")]
+
+
+@pytest.fixture
+def fake(home: Path, lab: Copy, tmp_path: Path) -> FakeLab:
+    """The lab's machines, small enough for any computer."""
+    text = (lab.path / "hosts.yml").read_text(encoding="utf-8")
+    (lab.path / "hosts.yml").write_text(re.sub(r"memory_mb: \d+", "memory_mb: 128", text), encoding="utf-8")
+    return FakeLab(home, tmp_path, lab.path)
+
+
+def test_all_machines_are_provisioned_once_and_together(fake: FakeLab) -> None:
+    """After the last has booted, whichever that is. A second `up` finds nothing to do, `provision` does as told."""
+    first = fake.vagrant("up")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert fake.provisioned() == [fake.names]
+    log = fake.log.read_text(encoding="utf-8")
+    assert {line.split()[0] for line in log.splitlines() if " as root: key='ssh-ed25519 " in line} == set(fake.names)
+    assert log.rstrip().endswith(
+        ",".join(machine.address for machine in Inventory.load(fake.inventory, subnet="198.51.100").hosts())
+    )
+
+    again = fake.vagrant("up")
+    assert (again.returncode, fake.provisioned()) == (0, [])
+    one = fake.vagrant("provision", "backend2")
+    assert (one.returncode, fake.provisioned()) == (0, [["backend2"]])
+    everybody = fake.vagrant("provision")
+    assert (everybody.returncode, fake.provisioned()) == (0, [fake.names])
+
+
+def test_a_new_machine_concerns_those_that_are_up(fake: FakeLab) -> None:
+    """Frontends that do not hear of a new backend send it nobody. What is not up cannot be told."""
+    assert fake.vagrant("up", "frontend1", "mysql1").returncode == 0
+    assert fake.provisioned() == [["mysql1", "frontend1"]]
+    assert fake.vagrant("up", "backend2").returncode == 0
+    assert fake.provisioned() == [["mysql1", "backend2", "frontend1"]]
+
+
+def test_a_machine_that_does_not_boot_keeps_the_others_waiting(fake: FakeLab) -> None:
+    """Half a lab is not provisioned; the next `vagrant up` has all of them, since none of them was."""
+    broken = fake.vagrant("up", FAKE_BROKEN="backend2")
+    assert broken.returncode != 0
+    assert "backend2 does not boot" in broken.stderr
+    assert "Nothing was provisioned" in broken.stdout + broken.stderr
+    assert fake.provisioned() == []
+    assert fake.vagrant("up").returncode == 0
+    assert fake.provisioned() == [fake.names]
+
+
+def test_a_failure_of_ansible_is_one_of_vagrant(fake: FakeLab) -> None:
+    """It tells what to do, leaves the machines up, and the same command tries again."""
+    failed = fake.vagrant("up", FAKE_ANSIBLE="false")
+    assert failed.returncode != 0
+    assert "Ansible failed" in failed.stderr
+    assert ".rb:" not in failed.stderr
+    assert fake.vagrant("up").returncode == 0
+    assert fake.provisioned() == [fake.names]
+
+
+def test_a_machine_of_the_lab_can_run_ansible(fake: FakeLab) -> None:
+    """For Windows, which has none: the machine gets the project and the key, and no secret of this computer."""
+    run = fake.vagrant("up", LAB_CONTROL="client")
+    assert run.returncode == 0, run.stdout + run.stderr
+    last = fake.log.read_text(encoding="utf-8").splitlines()[-1]
+    assert last.startswith("client: env ")
+    assert " sh vagrant/outside sh vagrant/provision mysql1,redis1," in last
+    with tarfile.open(f"{fake.log}.tar") as archive:
+        modes = {member.name: member.mode for member in archive}
+    assert {"ansible/site.yml", "app/pyproject.toml", "inventory/lab/hosts.yml", "requirements.txt"} <= set(modes)
+    assert (modes["tools/bootstrap"], modes["ansible.cfg"]) == (0o755, 0o644)
+    assert {name.split("/")[1] for name in modes if name.startswith(".lab/")} <= {"ssh"}
+    assert not [name for name in modes if name.startswith((".git/", ".venv/", ".vagrant/"))]
 
 
 def test_its_ruby_holds() -> None:
