@@ -29,8 +29,8 @@ module Lab
         provider = machine.provider_name.to_s
         refuse_old_vagrant(provider)
         named = Lab.inventory.machines.select { |known| ARGV.include?(known.name) }
-        memory = (named.empty? ? Lab.inventory.machines : named).map(&:memory_mb)
-        problems = Preflight.new(provider: provider, subnet: Lab.inventory.subnet, memory_mb: memory).problems(first: first?(machine))
+        machines = named.empty? ? Lab.inventory.machines : named
+        problems = Preflight.new(provider: provider, subnet: Lab.inventory.subnet, machines: machines).problems(first: first?(machine))
         raise Problem, "No machine was started.\n\n#{problems.join("\n\n")}" unless problems.empty?
       end
 

@@ -28,16 +28,16 @@ module Lab
       nil
     end
 
-    # provider: Vagrant's name of it. subnet: three numbers. memory_mb: what each machine to boot will have.
+    # provider: Vagrant's name of it. subnet: three numbers. machines: those to boot, as Lab::Machine.
     # root: where this computer's files are; run: how commands are run; system: linux, darwin or windows.
-    def initialize(provider:, subnet:, memory_mb:, root: "/", run: SHELL, system: RbConfig::CONFIG["host_os"])
-      @provider, @subnet, @memory_mb, @root, @run, @system = provider, subnet, memory_mb, root, run, system
+    def initialize(provider:, subnet:, machines:, root: "/", run: SHELL, system: RbConfig::CONFIG["host_os"])
+      @provider, @subnet, @machines, @root, @run, @system = provider, subnet, machines, root, run, system
     end
 
     # A sentence or more for each thing that is in the way, with its remedy; none when all is well.
     # first: no machine is there yet, so the network and the memory are still to be had.
     def problems(first: true)
-      [virtualbox_range, *([network_in_use, memory] if first)].compact
+      [virtualbox_range, virtualbox_dhcp, *([network_in_use, memory] if first)].compact
     end
 
     private
@@ -65,6 +65,21 @@ module Lab
 
       version = Gem::Version.new(@run.call("VBoxManage", "--version").to_s[/\d+(\.\d+)+/] || "7.0.0")
       version >= VIRTUALBOX_ASKS_SINCE && !(@system.include?("darwin") && version >= VIRTUALBOX_ON_MACOS_UNTIL)
+    end
+
+    # VirtualBox' first network has a server for DHCP at 192.168.56.100, which may be a machine's address.
+    def virtualbox_dhcp
+      return unless @provider == "virtualbox"
+
+      @run.call("VBoxManage", "list", "dhcpservers").to_s.split(/\n{2,}/).each do |server|
+        machine = @machines.find { |known| known.address == server[/^(?:Dhcpd )?IP:\s+(\S+)/, 1] }
+        next unless machine && server.match?(/^Enabled:\s+Yes/)
+
+        return "VirtualBox has a server for DHCP at #{machine.address}, the address of #{machine.name}, and nobody here needs it.\n" \
+               "Remedy: VBoxManage dhcpserver remove --netname \"#{server[/^NetworkName:\s+(.+)/, 1]}\"\n" \
+               "Or another network: LAB_SUBNET=192.168.57 vagrant up"
+      end
+      nil
     end
 
     def allowed?(subnet)
@@ -178,11 +193,11 @@ module Lab
     end
 
     def memory
-      needed = @memory_mb.sum { |megabytes| megabytes + HYPERVISOR_MB }
+      needed = @machines.sum { |machine| machine.memory_mb + HYPERVISOR_MB }
       free = free_memory_mb
       return if free.nil? || free >= needed
 
-      "#{@memory_mb.size} machines need #{needed} MB of memory, and this computer has #{free} MB to give.\n" \
+      "#{@machines.size} machines need #{needed} MB of memory, and this computer has #{free} MB to give.\n" \
         "Remedy: end what needs memory; or smaller memory_mb in inventory/lab/hosts.yml; or some machines alone, by their names."
     end
 

@@ -3,6 +3,7 @@
 require "fileutils"
 require "minitest/autorun"
 require "tmpdir"
+require_relative "../../vagrant/inventory"
 require_relative "../../vagrant/preflight"
 
 # This computer is refused, or not, by what stands in its files: here they are made up.
@@ -42,7 +43,10 @@ class TestPreflight < Minitest::Test
   end
 
   def problems(provider: "virtualbox", subnet: "172.20.0", memory_mb: [512] * 10, system: "linux-gnu", first: true)
-    Lab::Preflight.new(provider: provider, subnet: subnet, memory_mb: memory_mb, root: @root, system: system,
+    machines = memory_mb.map.with_index(100) do |size, last|
+      Lab::Machine.new(name: "m#{last}", address: "#{subnet}.#{last}", memory_mb: size)
+    end
+    Lab::Preflight.new(provider: provider, subnet: subnet, machines: machines, root: @root, system: system,
                        run: ->(*command) { @commands[command.join(" ")] }).problems(first: first)
   end
 
@@ -99,6 +103,17 @@ class TestPreflight < Minitest::Test
   def test_virtualbox_six_on_macos_restricts
     @commands["VBoxManage --version"] = "6.1.28r147628\n"
     refute_empty problems(system: "darwin22")
+  end
+
+  def test_a_machine_at_the_address_of_virtualboxs_dhcp_server
+    server = "NetworkName:    HostInterfaceNetworking-vboxnet0\nDhcpd IP:       192.168.56.100\nEnabled:        Yes\n"
+    @commands["VBoxManage list dhcpservers"] = "#{server}\nNetworkName:    other\nIP:    10.0.0.100\nEnabled:   Yes\n"
+    problem, = problems(subnet: "192.168.56", first: false)
+    assert_includes problem, "192.168.56.100, the address of m100"
+    assert_includes problem, "VBoxManage dhcpserver remove --netname \"HostInterfaceNetworking-vboxnet0\"\n"
+    assert_empty problems(subnet: "192.168.57")
+    @commands["VBoxManage list dhcpservers"] = server.sub("Yes", "No")
+    assert_empty problems(subnet: "192.168.56")
   end
 
   def test_other_providers_do_not_restrict
@@ -176,7 +191,7 @@ class TestPreflight < Minitest::Test
   end
 
   def test_this_computer_can_be_asked
-    asked = Lab::Preflight.new(provider: "libvirt", subnet: "172.20.0", memory_mb: [1]).problems
+    asked = Lab::Preflight.new(provider: "libvirt", subnet: "172.20.0", machines: []).problems
     assert_kind_of Array, asked
     assert_equal "here\n", Lab::Preflight::SHELL.call("echo", "here")
     assert_nil Lab::Preflight::SHELL.call("no-such-command")
