@@ -143,7 +143,7 @@ def _every_machine_answers(lab: Lab) -> None:
     problems = {name: problem for name, problem in lab.everywhere(lambda box: box.problem()).items() if problem}
     if problems:
         told = "\n".join(f"  {name}: {problem}" for name, problem in problems.items())
-        pytest.fail(f"These machines do not answer SSH:\n{told}\nNext: make up", pytrace=False)
+        pytest.fail(f"These machines do not answer SSH:\n{told}\nNext: make up, or vagrant up", pytrace=False)
 
 
 @pytest.fixture(scope="module")
