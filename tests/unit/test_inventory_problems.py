@@ -58,7 +58,7 @@ CASES = {
     "an IPv6 address": (HOSTS, "172.20.0.3,", '"fd00::3",', r"mysql1: `fd00::3` is not an IPv4 address"),
     "an empty tier": (
         HOSTS,
-        "        redis1: {ansible_host: 172.20.0.4, memory_mb: 256}",
+        "        redis1: {ansible_host: 172.20.0.4, memory_mb: 384}",
         "        {}",
         r"hosts.yml: group `redis` is empty.",
     ),
