@@ -83,7 +83,7 @@ module Lab
     end
 
     def allowed?(subnet)
-      virtualbox_ranges.any? { |range| range.ipv4? && range.include?(network(subnet)) }
+      virtualbox_ranges.any? { |range| range.ipv4? && contains?(range, network(subnet)) }
     end
 
     # With a networks.conf its lines are all that counts.
@@ -143,7 +143,12 @@ module Lab
     end
 
     def overlap?(one, other)
-      one.include?(other) || other.include?(one)
+      contains?(one, other) || contains?(other, one)
+    end
+
+    # IPAddr#include? of older Rubies looks at the first address alone.
+    def contains?(outer, inner)
+      [inner.to_range.first, inner.to_range.last].all? { |address| outer.include?(address) }
     end
 
     def own?(interface)
