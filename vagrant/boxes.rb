@@ -33,7 +33,8 @@ module Lab
     # release: a Debian's name. own: another box's name, for LAB_BOX, or nil. Raises Problem where there is none.
     def self.choose(release, provider, architecture, own: nil)
       boxes = TABLE.fetch(release) do
-        raise Problem, "LAB_RELEASE=#{release} is not known. Remedy: LAB_RELEASE=#{TABLE.keys.join(' or LAB_RELEASE=')}."
+        known = TABLE.keys.map { |name| "LAB_RELEASE=#{name}" }.join(" or ")
+        raise Problem, "LAB_RELEASE=#{release} is not known. Remedy: #{known}."
       end
       return Box.new(own, nil, architecture) if own
 

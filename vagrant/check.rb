@@ -4,7 +4,7 @@ require "fileutils"
 require_relative "preflight"
 
 module Lab
-  # Before the first machine boots: is this computer ready, and is there a key? Once a run, and only on `up` and `reload`.
+  # Before the first machine boots: is this computer ready, and is there a key? Once a run, on `up` and `reload` alone.
   class Check
     LOCK = Mutex.new
 
@@ -29,8 +29,9 @@ module Lab
         provider = machine.provider_name.to_s
         refuse_old_vagrant(provider)
         named = Lab.inventory.machines.select { |known| ARGV.include?(known.name) }
-        machines = named.empty? ? Lab.inventory.machines : named
-        problems = Preflight.new(provider: provider, subnet: Lab.inventory.subnet, machines: machines).problems(first: first?(machine))
+        wanted = named.empty? ? Lab.inventory.machines : named
+        preflight = Preflight.new(provider: provider, subnet: Lab.inventory.subnet, machines: wanted)
+        problems = preflight.problems(first: first?(machine))
         raise Problem, "No machine was started.\n\n#{problems.join("\n\n")}" unless problems.empty?
       end
 
@@ -39,8 +40,8 @@ module Lab
         return if Lab::Boxes.architecture == "amd64" || Gem::Version.new(Vagrant::VERSION) >= Gem::Version.new("2.4")
         return if Lab.setting("LAB_BOX")
 
-        raise Problem, "Vagrant #{Vagrant::VERSION} cannot choose a box for this processor (arm64). Remedy: Vagrant 2.4, or " \
-                       "LAB_BOX=name of a box for #{provider} on arm64."
+        raise Problem, "Vagrant #{Vagrant::VERSION} cannot choose a box for this processor (arm64).\n" \
+                       "Remedy: Vagrant 2.4, or LAB_BOX=name of a box for #{provider} on arm64."
       end
 
       # Vagrant keeps the id of each machine that it made in .vagrant/machines/NAME/PROVIDER.

@@ -22,9 +22,10 @@ module Lab
       @file = File.directory?(path) ? File.join(path, "hosts.yml") : path
       all = read.fetch("all") { refuse("has no group `all`. See inventory/lab/hosts.yml.") } || {}
       @subnet = subnet || (all["vars"] || {})["lab_subnet"]
-      @subnet || refuse("has no lab_subnet, so its machines are not made here. For machines that are there: make provision.")
+      @subnet || refuse("has no lab_subnet, so its machines are not made here. Those that are there: make provision.")
       @moved = !subnet.nil?
-      address?("#{@subnet}.0") || refuse("`#{@subnet}` is not the first three numbers of a network. Write it like 192.168.56.")
+      address?("#{@subnet}.0") ||
+        refuse("`#{@subnet}` is not the first three numbers of a network. Write it like 192.168.56.")
       @machines = collect(all, nil, {}).map { |name, (keys, tiers)| machine(name, keys, tiers) }
       check
     end

@@ -12,7 +12,8 @@ module Lab
   class << self
     # The machines of inventory/lab, or of LAB_INVENTORY; in the network LAB_SUBNET, if that is set.
     def inventory
-      @inventory ||= Inventory.new(File.expand_path(setting("LAB_INVENTORY", "inventory/lab"), ROOT), subnet: setting("LAB_SUBNET"))
+      path = File.expand_path(setting("LAB_INVENTORY", "inventory/lab"), ROOT)
+      @inventory ||= Inventory.new(path, subnet: setting("LAB_SUBNET"))
     end
 
     def box(provider)
@@ -22,7 +23,9 @@ module Lab
     # What libvirt's machines run on: KVM, or QEMU's emulation where there is no KVM.
     def vm_driver
       driver = setting("LAB_VM_DRIVER", "kvm")
-      DRIVERS.include?(driver) ? driver : raise(Problem, "LAB_VM_DRIVER=#{driver} is not known. Remedy: #{DRIVERS.join(' or ')}.")
+      return driver if DRIVERS.include?(driver)
+
+      raise Problem, "LAB_VM_DRIVER=#{driver} is not known. Remedy: #{DRIVERS.join(' or ')}."
     end
 
     # By how much machines are slower than real ones: deadlines are multiplied by it.
@@ -34,11 +37,11 @@ module Lab
 
     # A machine that runs Ansible instead of this host: where LAB_CONTROL says so, and on Windows. Else nil.
     def control
-      windows = Vagrant::Util::Platform.windows?
-      name = setting("LAB_CONTROL") || (inventory.machines.find { |m| m.tiers.include?("clients") }&.name if windows)
+      client = inventory.machines.find { |machine| machine.tiers.include?("clients") }
+      name = setting("LAB_CONTROL") || (client&.name if Vagrant::Util::Platform.windows?)
       return name if name.nil? || inventory.machines.any? { |machine| machine.name == name }
 
-      raise Problem, "LAB_CONTROL=#{name} is no machine of the inventory. Remedy: LAB_CONTROL=client, or nothing at all."
+      raise Problem, "LAB_CONTROL=#{name} is no machine of the inventory. Remedy: LAB_CONTROL=#{client&.name}, or none."
     end
 
     def setting(name, default = nil)

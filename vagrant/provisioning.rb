@@ -68,12 +68,13 @@ module Lab
       return interface.success(AFTERWARDS) if Control.for(machines.keys.first).provision(names, addresses(fresh))
 
       forget(fresh)
-      raise Problem, "Ansible failed: its last lines tell where and why. Next: correct it, and the same command again, or vagrant provision."
+      raise Problem, "Ansible failed: its last lines tell where and why. The machines stay up.\n" \
+                     "Next: correct it, and the same command again, or vagrant provision."
     end
 
     def give_up(fresh, interface)
       forget(fresh)
-      interface.warn("Nothing was provisioned, since not every machine is up. Next: correct it and vagrant up again; what is up stays up.")
+      interface.warn("Nothing was provisioned, since not every machine is up.\nNext: correct it, and vagrant up again.")
     end
 
     # The next `vagrant up` provisions them again.
@@ -82,13 +83,14 @@ module Lab
     end
 
     def answering
-      Lab.inventory.machines.map { |machine| Thread.new { machine.name if answers?(machine.address) } }.filter_map(&:value)
+      asking = Lab.inventory.machines.map { |known| Thread.new { known.name if answers?(known.address) } }
+      asking.filter_map(&:value)
     end
 
     def answers?(address)
       Socket.tcp(address, 22, connect_timeout: ANSWER_SECONDS * Lab.slow, &:close)
       true
-    rescue SystemCallError
+    rescue SystemCallError, IOError
       false
     end
 

@@ -46,8 +46,10 @@ class TestPreflight < Minitest::Test
     machines = memory_mb.map.with_index(100) do |size, last|
       Lab::Machine.new(name: "m#{last}", address: "#{subnet}.#{last}", memory_mb: size)
     end
-    Lab::Preflight.new(provider: provider, subnet: subnet, machines: machines, root: @root, system: system,
-                       run: ->(*command) { @commands[command.join(" ")] }).problems(first: first)
+    run = ->(*command) { @commands[command.join(" ")] }
+    computer = Lab::Computer.new(root: @root, system: system, run: run)
+    preflight = Lab::Preflight.new(provider: provider, subnet: subnet, machines: machines, computer: computer)
+    preflight.problems(first: first)
   end
 
   def test_without_a_file_virtualbox_allows_its_own_range_alone
@@ -160,7 +162,8 @@ class TestPreflight < Minitest::Test
   end
 
   def test_what_the_lab_itself_left_is_no_collision
-    { "virtualbox" => "vboxnet0", "vmware_desktop" => "vmnet2", "parallels" => "vnic1", "libvirt" => "virbr1" }.each do |provider, own|
+    left = { "virtualbox" => "vboxnet0", "vmware_desktop" => "vmnet2", "parallels" => "vnic1", "libvirt" => "virbr1" }
+    left.each do |provider, own|
       routes([own, *LAB])
       write("etc/vbox/networks.conf", "* 172.20.0.0/24\n")
       @commands["virsh --connect=qemu:///system net-info revezamento-172.20.0"] = "Name: x\nBridge:         virbr1\n"
@@ -193,8 +196,8 @@ class TestPreflight < Minitest::Test
   def test_this_computer_can_be_asked
     asked = Lab::Preflight.new(provider: "libvirt", subnet: "172.20.0", machines: []).problems
     assert_kind_of Array, asked
-    assert_equal "here\n", Lab::Preflight::SHELL.call("echo", "here")
-    assert_nil Lab::Preflight::SHELL.call("no-such-command")
-    assert_nil Lab::Preflight::SHELL.call("false")
+    assert_equal "here\n", Lab::Computer.new.ask("echo", "here")
+    assert_empty Lab::Computer.new.ask("no-such-command")
+    assert_empty Lab::Computer.new.ask("sh", "-c", "echo here; false")
   end
 end
