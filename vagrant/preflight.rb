@@ -9,6 +9,7 @@ module Lab
   class Preflight
     ALTERNATIVES = %w[192.168.56 172.20.0 10.20.30 172.30.0 192.168.156].freeze
     HYPERVISOR_MB = 64 # for each machine, beside its memory
+    EMULATOR_MB = 1250 # the same where QEMU emulates: it keeps up to 1 GB of code that it has translated
 
     # Interfaces that a provider leaves behind and takes up again.
     OWN_INTERFACES = {
@@ -16,8 +17,10 @@ module Lab
     }.freeze
 
     # provider: Vagrant's name of it. subnet: three numbers. machines: those to boot, as Lab::Machine.
-    def initialize(provider:, subnet:, machines:, computer: Computer.new)
+    # emulated: without the processor's virtualisation.
+    def initialize(provider:, subnet:, machines:, emulated: false, computer: Computer.new)
       @provider, @subnet, @machines, @computer = provider, subnet, machines, computer
+      @hypervisor_mb = emulated ? EMULATOR_MB : HYPERVISOR_MB
       @virtualbox = VirtualBox.new(computer) if provider == "virtualbox"
     end
 
@@ -91,7 +94,7 @@ module Lab
     end
 
     def memory
-      needed = @machines.sum { |machine| machine.memory_mb + HYPERVISOR_MB }
+      needed = @machines.sum { |machine| machine.memory_mb + @hypervisor_mb }
       free = @computer.free_memory_mb
       return if free.nil? || free >= needed
 

@@ -42,13 +42,13 @@ class TestPreflight < Minitest::Test
     write("proc/net/route", HEADER + rows.join)
   end
 
-  def problems(provider: "virtualbox", subnet: "172.20.0", memory_mb: [512] * 10, system: "linux-gnu", first: true)
+  def problems(provider: "virtualbox", subnet: "172.20.0", memory_mb: [512] * 10, system: "linux-gnu", first: true, **details)
     machines = memory_mb.map.with_index(100) do |size, last|
       Lab::Machine.new(name: "m#{last}", address: "#{subnet}.#{last}", memory_mb: size)
     end
     run = ->(*command) { @commands[command.join(" ")] }
     computer = Lab::Computer.new(root: @root, system: system, run: run)
-    preflight = Lab::Preflight.new(provider: provider, subnet: subnet, machines: machines, computer: computer)
+    preflight = Lab::Preflight.new(provider: provider, subnet: subnet, machines: machines, computer: computer, **details)
     preflight.problems(first: first)
   end
 
@@ -178,6 +178,12 @@ class TestPreflight < Minitest::Test
     problem, = problems(provider: "libvirt", memory_mb: [512] * 10)
     assert_includes problem, "10 machines need 5760 MB of memory, and this computer has 2000 MB to give."
     assert_empty problems(provider: "libvirt", memory_mb: [512])
+  end
+
+  def test_emulated_machines_need_more
+    memory(megabytes: 8000)
+    assert_empty problems(provider: "libvirt")
+    assert_includes problems(provider: "libvirt", emulated: true).first, "10 machines need 17620 MB of memory"
   end
 
   def test_machines_that_are_there_have_their_network_and_memory
