@@ -30,8 +30,8 @@ module Lab
         refuse_old_vagrant(provider)
         named = Lab.inventory.machines.select { |known| ARGV.include?(known.name) }
         wanted = named.empty? ? Lab.inventory.machines : named
-        emulated = provider == "libvirt" && Lab.vm_driver == "qemu"
-        preflight = Preflight.new(provider: provider, subnet: Lab.inventory.subnet, machines: wanted, emulated: emulated)
+        preflight = Preflight.new(provider: provider, subnet: Lab.inventory.subnet, machines: wanted,
+                                  emulated: provider == "libvirt" && Lab.vm_driver == "qemu")
         problems = preflight.problems(first: first?(machine))
         raise Problem, "No machine was started.\n\n#{problems.join("\n\n")}" unless problems.empty?
       end

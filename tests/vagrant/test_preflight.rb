@@ -42,13 +42,15 @@ class TestPreflight < Minitest::Test
     write("proc/net/route", HEADER + rows.join)
   end
 
-  def problems(provider: "virtualbox", subnet: "172.20.0", memory_mb: [512] * 10, system: "linux-gnu", first: true, **details)
+  def problems(provider: "virtualbox", subnet: "172.20.0", memory_mb: [512] * 10, system: "linux-gnu", first: true,
+               **details)
     machines = memory_mb.map.with_index(100) do |size, last|
       Lab::Machine.new(name: "m#{last}", address: "#{subnet}.#{last}", memory_mb: size)
     end
     run = ->(*command) { @commands[command.join(" ")] }
     computer = Lab::Computer.new(root: @root, system: system, run: run)
-    preflight = Lab::Preflight.new(provider: provider, subnet: subnet, machines: machines, computer: computer, **details)
+    details = { provider: provider, subnet: subnet, machines: machines, computer: computer, **details }
+    preflight = Lab::Preflight.new(**details)
     preflight.problems(first: first)
   end
 
