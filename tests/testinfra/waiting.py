@@ -6,6 +6,7 @@ Machines that are emulated are slower: `LAB_SLOW=10` gives everything ten times 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from time import monotonic, sleep
 from typing import TypeVar
@@ -14,7 +15,15 @@ T = TypeVar("T")
 
 PAUSE_SECONDS = 0.1
 
-SLOW = int(os.environ.get("LAB_SLOW") or 1)
+
+def slowness(told: str) -> int:
+    """The number of `LAB_SLOW`, 1 where it is empty; ends the program where it is none."""
+    if told and not (told.isascii() and told.isdigit() and int(told)):
+        sys.exit(f"error: LAB_SLOW={told} is not a whole number from 1 on. Remedy: LAB_SLOW=10 for emulated machines.")
+    return int(told or 1)
+
+
+SLOW = slowness(os.environ.get("LAB_SLOW", ""))
 """By how much the machines are slower than real ones. What has to be refused in time is measured by it as well."""
 
 

@@ -85,6 +85,7 @@ def test_a_broken_inventory_is_told_without_a_backtrace(home: Path, lab: Copy) -
         ("LAB_RELEASE", "sid", "LAB_RELEASE=trixie or LAB_RELEASE=bookworm"),
         ("LAB_VM_DRIVER", "xen", "Remedy: kvm or qemu."),
         ("LAB_SLOW", "very", "Remedy: LAB_SLOW=10"),
+        ("LAB_SLOW", "0", "Remedy: LAB_SLOW=10"),
         ("LAB_SUBNET", "192.168", "Write it like 192.168.56."),
         ("LAB_INVENTORY", "inventory/nowhere", "LAB_INVENTORY names the folder of another one."),
     ],
