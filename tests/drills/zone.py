@@ -39,6 +39,8 @@ class ZoneChange(Fault):
 
     def belied_by(self, events: Sequence[Event]) -> list[str]:
         """Nobody makes a new connection to an address that left, once its records have ended everywhere."""
+        if not self._told_at:
+            return []
         late = newcomers(events, self._left, self._told_at + self._ttl + 1, self._back_at)
         if not late:
             return []
