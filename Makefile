@@ -14,7 +14,7 @@ BECOME = $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-b
 PLAY = ansible-playbook --inventory $(LAB_INVENTORY) $(BECOME)
 
 # What only the maker of the machines can do: $(call MADE_BY,for Vagrant,for containers).
-MADE_BY = if [ "$$(tools/provider)" = vagrant ]; then $(1); else $(2); fi
+MADE_BY = if [ "$$(lab/provider)" = vagrant ]; then $(1); else $(2); fi
 SNAPSHOT = revezamento
 
 .PHONY: help
@@ -23,11 +23,11 @@ help: ## this list
 
 .PHONY: tools
 tools:
-	@tools/bootstrap
+	@lab/bootstrap
 
 .PHONY: up
 up: tools ## the whole lab on this host, from nothing or from wherever it is
-	@$(PLAY) ansible/twin/create.yml
+	@$(PLAY) providers/podman/create.yml
 	@$(PLAY) ansible/site.yml
 	@$(MAKE) --no-print-directory status
 
@@ -45,15 +45,15 @@ rollback: tools ## back to the release that ran before (or RELEASE=…)
 
 .PHONY: status
 status: tools ## a table of the machines, and what to try next
-	@tools/status
+	@lab/status
 
 .PHONY: ssh
 ssh: tools ## a shell: make ssh HOST=backend1 (or a command: CMD='uptime')
-	@tools/machine ssh "$(HOST)" $(if $(CMD),'$(subst ','\'',$(CMD))')
+	@lab/machine ssh "$(HOST)" $(if $(CMD),'$(subst ','\'',$(CMD))')
 
 .PHONY: logs
 logs: tools ## the last lines of a machine's units: make logs HOST=backend1
-	@tools/machine logs "$(HOST)"
+	@lab/machine logs "$(HOST)"
 
 .PHONY: verify
 verify: tools ## every test on the lab that is up, whoever made it
@@ -61,7 +61,7 @@ verify: tools ## every test on the lab that is up, whoever made it
 
 .PHONY: drill
 drill: tools ## break things under load, judge what users get: D=all, short, random, backend-power, …; SEED=1
-	@python -m tests.drills $(or $(D),all) $(if $(SEED),--seed '$(SEED)') $(ARGS)
+	@python -m drills $(or $(D),all) $(if $(SEED),--seed '$(SEED)') $(ARGS)
 
 .PHONY: browser
 browser: tools ## Chromium on the client, and the tests of the page in it
@@ -70,19 +70,19 @@ browser: tools ## Chromium on the client, and the tests of the page in it
 
 .PHONY: snapshot
 snapshot: tools ## keep all machines as they are now
-	@$(call MADE_BY,vagrant snapshot save --force $(SNAPSHOT),$(PLAY) ansible/twin/snapshot.yml)
+	@$(call MADE_BY,vagrant snapshot save --force $(SNAPSHOT),$(PLAY) providers/podman/snapshot.yml)
 
 .PHONY: reset
 reset: tools ## back to the last snapshot, in seconds
-	@$(call MADE_BY,vagrant snapshot restore --no-provision $(SNAPSHOT),$(PLAY) ansible/twin/reset.yml)
+	@$(call MADE_BY,vagrant snapshot restore --no-provision $(SNAPSHOT),$(PLAY) providers/podman/reset.yml)
 
 .PHONY: down
 down: tools ## take the lab off this host (its image and keys stay)
-	@$(call MADE_BY,vagrant destroy --force,$(PLAY) ansible/twin/destroy.yml)
+	@$(call MADE_BY,vagrant destroy --force,$(PLAY) providers/podman/destroy.yml)
 
 .PHONY: clean
 clean: down ## also remove the images, the keys and the tools
-	@$(PLAY) ansible/twin/forget.yml
+	@$(PLAY) providers/podman/forget.yml
 	@rm -rf .venv .lab
 
 .PHONY: test
@@ -91,7 +91,7 @@ test: tools lint unit ## everything, from nothing, as CI does (destroys the lab 
 
 .PHONY: test-vagrant
 test-vagrant: tools ## the lab as real VMs, emulated where there is no KVM (hours): PHASES="box up …"
-	@vagrant/test $(PHASES)
+	@providers/vagrant/test $(PHASES)
 
 .PHONY: lint
 lint: tools ## ansible-lint, yamllint, ruff, mypy
@@ -102,7 +102,7 @@ lint: tools ## ansible-lint, yamllint, ruff, mypy
 
 .PHONY: vagrant
 vagrant:
-	@tools/bootstrap vagrant
+	@lab/bootstrap vagrant
 
 .PHONY: unit
 unit: tools vagrant workbench ## what needs no machine: unit tests, rendered configurations, the app
@@ -112,11 +112,11 @@ unit: tools vagrant workbench ## what needs no machine: unit tests, rendered con
 
 .PHONY: diagram
 diagram: tools ## draw docs/map.svg again from the inventory
-	@tools/diagram > docs/map.svg
+	@python -m lab.diagram > docs/map.svg
 
 .PHONY: workbench
 workbench: tools
-	@$(PLAY) ansible/twin/workbench.yml
+	@$(PLAY) providers/podman/workbench.yml
 
 .PHONY: lock
 lock: tools ## renew both hash locks from pyproject.toml and requirements.in

@@ -20,10 +20,10 @@ import sys
 import tarfile
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import IO, Self, cast
 
-ROOT = Path(__file__).resolve().parents[1]
+from lab.power import podman
+
 IMAGE = f"localhost/revezamento-workbench:{os.environ.get('LAB_RELEASE') or 'trixie'}"
 READY_SECONDS = 60  # a database is ready in 3; a loaded machine gets its time
 
@@ -141,13 +141,6 @@ class Workbench:
                 lines = self.run(["tail", "-n20", log]).stdout
                 raise WorkbenchError(f"No answer to {question[0]}: {reply.stdout}{reply.stderr}\n{lines}")
             time.sleep(0.1)
-
-
-def podman(*arguments: str) -> list[str]:
-    """The lab's images are root's; .lab/containers.conf has what `make up` found out about this machine."""
-    conf = ROOT / ".lab" / "containers.conf"
-    environment = ["env", f"CONTAINERS_CONF={conf}"] if conf.exists() else []
-    return [*([] if os.geteuid() == 0 else ["sudo"]), *environment, "podman", *arguments]
 
 
 def _archive(files: Mapping[str, str]) -> bytes:

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.testinfra.lab import Box
-from tests.testinfra.waiting import wait_until
+from lab.machines import Box
+from lab.waiting import wait_until
 
 UNIT = "revezamento-browser"
 DEBUGGING_PORT = 9222

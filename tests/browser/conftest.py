@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from lab.inventory import Inventory
+from lab.machines import Box, Lab
 from tests.browser.chromium import chromium
 from tests.browser.visit import Visit
-from tests.inventory import Inventory
-from tests.testinfra.lab import Box, Lab
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,9 @@ from __future__ import annotations
 import sys
 from time import monotonic
 
+from lab.inventory import Inventory
+from lab.machines import Lab
 from tests.browser.chromium import chromium
-from tests.inventory import Inventory
-from tests.testinfra.lab import Lab
 
 OWN_MEMORY_MS = 0.4
 """So long Chromium takes at most to look into its own memory of names."""

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
+from lab.machines import Lab
+from lab.waiting import wait_until
 from tests.browser.visit import Visit
-from tests.testinfra.lab import Lab
-from tests.testinfra.waiting import wait_until
 
 New = Callable[..., Visit]
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
-from tests.testinfra.waiting import wait_until
+from lab.waiting import wait_until
 
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}

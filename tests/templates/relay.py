@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.inventory import Inventory
+from lab.inventory import Inventory
+from lab.waiting import wait_until
 from tests.templates.rendered import SECRETS, files
-from tests.testinfra.waiting import wait_until
 from tests.visitors import Answer, Visit, visits
 from tests.workbench import Workbench
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
 
-from tests.inventory import ROLES, ROOT, Inventory, Machine
+from lab.inventory import ROLES, ROOT, Inventory, Machine
 
 MODULES = ("ansible.builtin.template", "template")
 

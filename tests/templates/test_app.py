@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.inventory import ROOT
+from lab.inventory import ROOT
 from tests.templates.rendered import SECRETS, VARIANTS, files, inventory, machines, text
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.inventory import ROLES, ROOT
+from lab.inventory import ROLES, ROOT
 from tests.templates.checkers import complaint
 from tests.templates.rendered import SECRETS, VARIANTS, File, files, machines, roles
 from tests.workbench import Workbench

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
-from tests.inventory import Inventory
+from lab.inventory import Inventory
 from tests.templates.checkers import complaint
 from tests.templates.relay import Relay, config, load
 from tests.templates.rendered import SECRETS, files, text

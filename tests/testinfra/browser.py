@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.testinfra.lab import Box, Lab
-from tests.testinfra.waiting import SLOW, wait_until
+from lab.machines import Box, Lab
+from lab.waiting import SLOW, wait_until
 
 FIELD, ANSWER = "\x1d", "\x1e"
 """Between the parts of an answer, and after it: no page and no JSON has these characters."""

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from ansible.parsing.dataloader import DataLoader
 
-from tests.inventory import Inventory
+from lab.inventory import Inventory
+from lab.logs import ACCESS_LOG, ERROR_LOG
+from lab.machines import Box, Lab
+from lab.waiting import wait_until
 from tests.testinfra.browser import Browser, logged_in, serves
-from tests.testinfra.lab import Box, Lab
-from tests.testinfra.logs import ACCESS_LOG, ERROR_LOG
-from tests.testinfra.waiting import wait_until
 
 MARKERS = {
     "disruptive": "stops, kills or restarts something on purpose, and puts it back",

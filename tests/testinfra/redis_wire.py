@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.testinfra.lab import Box
+from lab.machines import Box
 
 SPEAK = r"""
 import json, socket, sys

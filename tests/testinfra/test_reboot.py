@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from lab.machines import Box, Lab
+from lab.waiting import wait_until
 from tests.testinfra.browser import Browser, logged_in, serves
-from tests.testinfra.lab import Box, Lab
-from tests.testinfra.waiting import wait_until
 
 pytestmark = [pytest.mark.disruptive, pytest.mark.reboot]
 

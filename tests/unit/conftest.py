@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from inventory_problems import inventory_problems
 
-from tests.inventory import ROOT, Inventory
+from lab.inventory import ROOT, Inventory
 
 
 @dataclass(frozen=True)

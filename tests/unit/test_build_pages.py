@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.inventory import ROLES
+from lab.inventory import ROLES
 
 PAGE = '<link href="/assets/style.css"><script src="/assets/main.js"></script>'
 

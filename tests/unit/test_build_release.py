@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import runpy
 
-from tests.inventory import ROLES
+from lab.inventory import ROLES
 
 LOCK = """\
 async-timeout==5.0.1 ; python_full_version < '3.11.3' \\

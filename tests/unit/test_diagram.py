@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from itertools import combinations
-from typing import Any
 
 import pytest
 
-from tests.inventory import ROOT, Inventory
+from lab.diagram import diagram
+from lab.inventory import ROOT, Inventory
 
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-@pytest.fixture(scope="module")
-def tool() -> Any:
-    """tools/diagram, which is a command and has no `.py`."""
-    spec = spec_from_loader("diagram", SourceFileLoader("diagram", str(ROOT / "tools" / "diagram")))
-    assert spec
-    assert spec.loader
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def shapes(svg: str, kind: str, of_class: str) -> list[ElementTree.Element]:
@@ -38,18 +25,18 @@ def box(rect: ElementTree.Element) -> tuple[float, float, float, float]:
     return x, y, x + width, y + height
 
 
-def test_the_picture_is_that_of_the_lab(tool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_picture_is_that_of_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
     """A picture that nobody redraws is wrong after the first change of an address."""
     monkeypatch.delenv("LAB_SUBNET", raising=False)
     drawn = (ROOT / "docs" / "map.svg").read_text(encoding="utf-8")
-    assert drawn == tool.diagram(Inventory.load("inventory/lab")), "docs/map.svg is not up to date: make diagram"
+    assert drawn == diagram(Inventory.load("inventory/lab")), "docs/map.svg is not up to date: make diagram"
 
 
 @pytest.mark.parametrize("backends", [1, 3, 12])
-def test_every_machine_has_its_card(tool: Any, backends: int) -> None:
+def test_every_machine_has_its_card(backends: int) -> None:
     """A tier may grow: nothing is left out, nothing covers anything, nothing sticks out of the page."""
     inventory = Inventory.load("inventory/lab", backends=backends)
-    svg = tool.diagram(inventory)
+    svg = diagram(inventory)
     expected = {text for machine in inventory.hosts() for text in (machine.name, machine.address)}
     texts = {text.text for kind in ("name", "address") for text in shapes(svg, "text", kind)}
     assert texts == expected
@@ -70,15 +57,15 @@ def test_every_machine_has_its_card(tool: Any, backends: int) -> None:
     assert all(min(band) > 0 and band[2] < page[2] and band[3] < page[3] for band in bands)
 
 
-def test_the_ports_are_those_of_the_inventory(tool: Any) -> None:
+def test_the_ports_are_those_of_the_inventory() -> None:
     """Who changes the app's port sees it in the picture."""
-    svg = tool.diagram(Inventory.load("inventory/lab", overrides={"app_port": 8123, "nginx_port": 8080}))
+    svg = diagram(Inventory.load("inventory/lab", overrides={"app_port": 8123, "nginx_port": 8080}))
     assert re.findall(r":8123\b", svg)
     assert re.findall(r":8080\b", svg)
 
 
-def test_an_inventory_without_clients_is_drawn(tool: Any) -> None:
+def test_an_inventory_without_clients_is_drawn() -> None:
     """On real servers the users bring their own computers."""
-    svg = tool.diagram(Inventory.load("inventory/production.example"))
+    svg = diagram(Inventory.load("inventory/production.example"))
     assert "10.20.0.20" in svg
     assert "203.0.113" not in svg

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.drills import agent as module
-from tests.drills.agent import Agent
-from tests.drills.names import DnsNames, FixedNames, NameNotFound
+from drills import agent as module
+from drills.agent import Agent
+from drills.names import DnsNames, FixedNames, NameNotFound
 from tests.unit.drill_site import FRONTENDS, NAME, NameServer, Site
 
 FIRST, SECOND = FRONTENDS

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.drills import events as log
-from tests.drills.events import Action, Event, Known
-from tests.drills.oracle import Full, Judgement, Marks, full_at, is_clean, judge, measure
+from drills import events as log
+from drills.events import Action, Event, Known
+from drills.oracle import Full, Judgement, Marks, full_at, is_clean, judge, measure
 
 GOOD, WRONG, LOST, FAILED = Judgement.GOOD, Judgement.WRONG, Judgement.LOST, Judgement.FAILED
 

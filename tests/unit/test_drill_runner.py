@@ -11,15 +11,15 @@ from typing import Any, cast
 
 import pytest
 
-from tests.drills.agent import Agent
-from tests.drills.catalogue import Drill
-from tests.drills.events import read
-from tests.drills.expectations import Expectation
-from tests.drills.fault import Fault
-from tests.drills.names import FixedNames
-from tests.drills.person import Person
-from tests.drills.runner import NotHealthy, Outcome, Runner, Settings, refuse_unless_healthy
-from tests.testinfra.lab import Lab
+from drills.agent import Agent
+from drills.catalogue import Drill
+from drills.events import read
+from drills.expectations import Expectation
+from drills.fault import Fault
+from drills.names import FixedNames
+from drills.person import Person
+from drills.runner import NotHealthy, Outcome, Runner, Settings, refuse_unless_healthy
+from lab.machines import Lab
 from tests.unit.drill_site import FRONTENDS, Site
 
 PASSWORDS = {f"drill-{number:02d}": "x" for number in range(1, 11)}
@@ -107,7 +107,7 @@ class Steps(Fault):
 
 @pytest.fixture(autouse=True)
 def one_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.drills.runner.pages", lambda _: ["/"])
+    monkeypatch.setattr("drills.runner.pages", lambda _: ["/"])
 
 
 def drilled(
@@ -182,7 +182,7 @@ def test_an_interruption_puts_back_what_was_broken(tmp_path: Path) -> None:
 
 def test_an_answer_that_never_comes_is_judged_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who still waits when the drill ends has failed, and must not be forgotten because nothing came."""
-    monkeypatch.setattr("tests.drills.agent.PATIENCE_SECONDS", 2.5)
+    monkeypatch.setattr("drills.agent.PATIENCE_SECONDS", 2.5)
     late = Steps()
 
     async def run() -> Outcome:

@@ -9,13 +9,13 @@ from random import Random
 
 import pytest
 
-from tests.drills import person as module
-from tests.drills.agent import Agent
-from tests.drills.load import Load
-from tests.drills.names import DnsNames, FixedNames, Names
-from tests.drills.oracle import Figures, Full, Marks, measure
-from tests.drills.person import Person
-from tests.drills.tamper import Door, Wrong
+from drills import person as module
+from drills.agent import Agent
+from drills.load import Load
+from drills.names import DnsNames, FixedNames, Names
+from drills.oracle import Figures, Full, Marks, measure
+from drills.person import Person
+from drills.tamper import Door, Wrong
 from tests.unit.drill_site import FRONTENDS, NAME, NameServer, Site
 
 SECONDS = 1.5

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.drills import expectations, report
-from tests.drills.catalogue import SHORT, UnknownDrill, catalogue, chosen
-from tests.drills.controls import CONF, SPOIL
-from tests.drills.events import Event
-from tests.drills.expectations import BadExpectation, Expectation
-from tests.drills.network import rules
-from tests.drills.oracle import Figures, Full, Marks, measure
-from tests.drills.releases import BREAKAGE, Kind, make_source
-from tests.drills.runner import Outcome, Settings, pages
-from tests.drills.zone import newcomers
-from tests.inventory import ROOT, Inventory
+from drills import expectations, report
+from drills.catalogue import SHORT, UnknownDrill, catalogue, chosen
+from drills.controls import CONF, SPOIL
+from drills.events import Event
+from drills.expectations import BadExpectation, Expectation
+from drills.network import rules
+from drills.oracle import Figures, Full, Marks, measure
+from drills.releases import BREAKAGE, Kind, make_source
+from drills.runner import Outcome, Settings, pages
+from drills.zone import newcomers
+from lab.inventory import ROOT, Inventory
+from lab.machines import Lab
 from tests.templates.rendered import text
-from tests.testinfra.lab import Lab
 from tests.workbench import Workbench
 
 
@@ -121,7 +121,7 @@ def test_an_unknown_drill_lists_the_known_ones() -> None:
 def test_a_wrong_word_is_told_at_once(arguments: list[str], told: str) -> None:
     """Before any machine is touched."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.drills", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "drills", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
     assert told in done.stderr

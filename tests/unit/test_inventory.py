@@ -1,4 +1,4 @@
-"""tests/inventory.py shows tests what Ansible shows a play."""
+"""lab/inventory.py shows tests what Ansible shows a play."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.inventory import ROOT, Inventory
+from lab.inventory import ROOT, Inventory
 
 
 def test_values_are_those_of_a_play() -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.inventory import ROOT
+from lab.inventory import ROOT
 from tests.unit.conftest import Copy
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from inventory_problems import inventory_problems
 
-from tests.inventory import ROOT, Inventory
+from lab.inventory import ROOT, Inventory
 
 EXAMPLE = ROOT / "inventory" / "production.example"
 VAULT = "group_vars/all/vault.yml"

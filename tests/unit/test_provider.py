@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drills.provider import ProviderError, VirtualMachines, main, provider_of
+from lab.power import ProviderError, VirtualMachines, main, provider_of
 
 COMMAND = """\
 #!/bin/sh

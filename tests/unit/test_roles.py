@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.inventory import ROLES, ROOT, Inventory
+from lab.inventory import ROLES, ROOT, Inventory
 
 STEPS = ["install.yml", "configure.yml", "run.yml"]
 NAMES = sorted(path.name for path in ROLES.iterdir())

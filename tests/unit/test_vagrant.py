@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.inventory import ROOT, Inventory
+from lab.inventory import ROOT, Inventory
 from tests.unit.conftest import Copy
 
 BACKENDS = 12
@@ -27,7 +27,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def vagrant(home: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     if shutil.which("vagrant") is None:
-        pytest.fail("Vagrant is not installed. Next: tools/bootstrap vagrant", pytrace=False)
+        pytest.fail("Vagrant is not installed. Next: lab/bootstrap vagrant", pytrace=False)
     own = {"VAGRANT_HOME": str(home), "VAGRANT_DOTFILE_PATH": str(home / "state"), "VAGRANT_CHECKPOINT_DISABLE": "1"}
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("LAB_", "VAGRANT_"))}
     return subprocess.run(
@@ -204,11 +204,11 @@ def test_a_machine_of_the_lab_can_run_ansible(fake: FakeLab) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     last = fake.log.read_text(encoding="utf-8").splitlines()[-1]
     assert last.startswith("client: env ")
-    assert " sh vagrant/outside sh vagrant/provision mysql1,redis1," in last
+    assert " sh providers/vagrant/outside sh providers/vagrant/provision mysql1,redis1," in last
     with tarfile.open(f"{fake.log}.tar") as archive:
         modes = {member.name: member.mode for member in archive}
     assert {"ansible/site.yml", "app/pyproject.toml", "inventory/lab/hosts.yml", "requirements.txt"} <= set(modes)
-    assert (modes["tools/bootstrap"], modes["ansible.cfg"]) == (0o755, 0o644)
+    assert (modes["lab/bootstrap"], modes["ansible.cfg"]) == (0o755, 0o644)
     assert {name.split("/")[1] for name in modes if name.startswith(".lab/")} <= {"ssh"}
     assert not [name for name in modes if name.startswith((".git/", ".venv/", ".vagrant/"))]
 
@@ -217,7 +217,7 @@ def test_its_ruby_holds() -> None:
     """Preflight, inventory and boxes, judged by Ruby's own tests; a warning is a failure."""
     ruby = shutil.which("ruby")
     if ruby is None:
-        pytest.fail("Ruby is not installed; it comes with Vagrant. Next: tools/bootstrap vagrant", pytrace=False)
+        pytest.fail("Ruby is not installed; it comes with Vagrant. Next: lab/bootstrap vagrant", pytrace=False)
     tests = sorted((ROOT / "tests" / "vagrant").glob("test_*.rb"))
     assert tests
     program = "ARGV.shift(ARGV.size).each { |file| require file }"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.testinfra.waiting import slowness
+from lab.waiting import slowness
 
 
 def test_deadlines_grow_by_a_whole_number() -> None:

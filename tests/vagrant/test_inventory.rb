@@ -2,8 +2,8 @@
 
 require "minitest/autorun"
 require "tmpdir"
-require_relative "../../vagrant/boxes"
-require_relative "../../vagrant/inventory"
+require_relative "../../providers/vagrant/boxes"
+require_relative "../../providers/vagrant/inventory"
 
 # The Vagrantfile has no machine of its own: what is wrong with the inventory is told here.
 class TestInventory < Minitest::Test

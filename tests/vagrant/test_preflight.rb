@@ -3,8 +3,8 @@
 require "fileutils"
 require "minitest/autorun"
 require "tmpdir"
-require_relative "../../vagrant/inventory"
-require_relative "../../vagrant/preflight"
+require_relative "../../providers/vagrant/inventory"
+require_relative "../../providers/vagrant/preflight"
 
 # This computer is refused, or not, by what stands in its files: here they are made up.
 class TestPreflight < Minitest::Test

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.testinfra.lab import Box, Lab
-from tests.testinfra.waiting import SLOW
+from lab.machines import Box, Lab
+from lab.waiting import SLOW
 
 
 def ask(frontend: Box, backend: Box, path: str) -> tuple[int, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.testinfra.lab import Box
+from lab.machines import Box
 
 
 @pytest.fixture(scope="module")

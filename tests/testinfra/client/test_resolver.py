@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.testinfra.lab import Box, Lab
+from lab.machines import Box, Lab
 
 LOOK_UP = """
 import json, socket, sys

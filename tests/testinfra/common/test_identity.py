@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shlex
 
-from tests.testinfra.lab import Box, Lab
+from lab.machines import Box, Lab
 
 
 def test_a_machine_bears_its_name(any_machine: Box) -> None:

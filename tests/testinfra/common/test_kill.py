@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from lab.machines import Box, Lab
+from lab.waiting import wait_until
 from tests.testinfra.browser import Browser, logged_in, tell
-from tests.testinfra.lab import Box, Lab
-from tests.testinfra.waiting import wait_until
 
 pytestmark = pytest.mark.disruptive
 

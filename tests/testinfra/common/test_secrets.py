@@ -6,7 +6,7 @@ import secrets
 
 import pytest
 
-from tests.testinfra.lab import Box, Lab
+from lab.machines import Box, Lab
 
 Find = tuple[str, str]
 """Name of a secret, and the place where it lies."""

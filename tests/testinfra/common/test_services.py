@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from tests.testinfra.lab import Box
+from lab.machines import Box
 
 DNS_PORT = 53
 RNDC_PORT = 953

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pytest
 import yaml
 
-from tests.testinfra.lab import Box, Lab
-from tests.testinfra.waiting import SLOW
+from lab.machines import Box, Lab
+from lab.waiting import SLOW
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.inventory import ROLES
+from lab.inventory import ROLES
+from lab.machines import Box, Lab
 from tests.testinfra.browser import HTML, Answer, Browser, Request
-from tests.testinfra.lab import Box, Lab
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from lab.logs import logged_by_backend, logged_by_frontend
+from lab.machines import Box, Lab
 from tests.testinfra.browser import Browser, Request, tell
-from tests.testinfra.lab import Box, Lab
-from tests.testinfra.logs import logged_by_backend, logged_by_frontend
 
 
 @pytest.mark.rotation

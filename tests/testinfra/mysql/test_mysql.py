@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.testinfra.lab import Box, Lab
+from lab.machines import Box, Lab
 
 RUN = """
 import json, pymysql, sys

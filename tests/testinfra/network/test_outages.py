@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from lab.machines import Box, Lab
+from lab.waiting import SLOW, wait_until
 from tests.testinfra.browser import HTML, Answer, Browser, Request, tell
-from tests.testinfra.lab import Box, Lab
-from tests.testinfra.waiting import SLOW, wait_until
 
 pytestmark = pytest.mark.disruptive
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.testinfra.lab import Box, Lab
-from tests.testinfra.waiting import SLOW
+from lab.machines import Box, Lab
+from lab.waiting import SLOW
 
 ANSWERED, SILENCE = 0, 124
 """Of a connection attempt under `timeout`: made; dropped on the way. 1 would be a refusal, which is an answer too."""

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from lab.logs import logged_by_backend, logged_by_frontend
+from lab.machines import Box, Lab
+from lab.waiting import SLOW
 from tests.testinfra.browser import HTML, Browser, Request, tell
-from tests.testinfra.lab import Box, Lab
-from tests.testinfra.logs import logged_by_backend, logged_by_frontend
 from tests.testinfra.redis_wire import as_admin, speak
-from tests.testinfra.waiting import SLOW
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from lab.machines import Box, Lab
 from tests.testinfra.browser import HTML, Answer, Browser, Request, logged_in, tell
-from tests.testinfra.lab import Box, Lab
 
 REQUESTS = 120
 """Enough that each of nine pairs of frontend and backend has its turn many times."""

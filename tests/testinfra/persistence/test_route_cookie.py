@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from lab.machines import Box, Lab
+from lab.waiting import wait_until
 from tests.testinfra.browser import Browser, Request, logged_in, tell
-from tests.testinfra.lab import Box, Lab
-from tests.testinfra.waiting import wait_until
 from tests.visitors import COOKIE, Answer, Visit, digest, shares, visits
 
 pytestmark = pytest.mark.route_cookie

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from lab.machines import Box, Lab
 from tests.testinfra.browser import Browser
-from tests.testinfra.lab import Box, Lab
 from tests.testinfra.redis_wire import as_admin, as_app, refusal, speak
 
 

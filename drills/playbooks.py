@@ -1,0 +1,38 @@
+"""Runs one of the project's playbooks, as `make` would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lab.inventory import ROOT
+
+PLAYBOOK_SECONDS = 900
+
+
+def play(playbook: str, *arguments: str, variables: Mapping[str, Any] | None = None, log: Path) -> int:
+    """Run ansible/<playbook>; what it says goes to `log`. Its exit code."""
+    command = [
+        str(Path(sys.executable).with_name("ansible-playbook")),
+        f"--inventory={os.environ.get('LAB_INVENTORY') or 'inventory/lab'}",
+        *arguments,
+        *(["--extra-vars", json.dumps(variables)] if variables else []),
+        f"ansible/{playbook}",
+    ]
+    environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as out:
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, stdout=out, stderr=out, check=False, timeout=PLAYBOOK_SECONDS
+        )
+    return done.returncode
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The end of a log."""
+    return "\n".join(log.read_text(encoding="utf-8").splitlines()[-lines:])

@@ -1,0 +1,98 @@
+"""Rolling deploys under load: a new release and back, and two that do not start."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Literal
+
+from drills.fault import Fault
+from drills.playbooks import play, tail
+from lab.machines import Box
+
+Kind = Literal["good", "cold", "late"]
+
+BREAKAGE = {
+    "good": ("__init__.py", ""),
+    "cold": ("__init__.py", 'raise RuntimeError("a release that does not import")\n'),
+    # Tried on a socket of its own it starts; behind the one that systemd holds it does not.
+    "late": (
+        "gunicorn_conf.py",
+        'import os\n\nif os.environ.get("LISTEN_FDS"):\n    raise RuntimeError("a release that does not start")\n',
+    ),
+}
+
+
+def make_source(app: Path, target: Path, kind: Kind) -> None:
+    """A copy of the app's folder that is another release of it; not a good one, where asked for."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(app, target, ignore=shutil.ignore_patterns("tests", "web", "__pycache__", "*.egg-info"))
+    project = target / "pyproject.toml"
+    text = project.read_text(encoding="utf-8")
+    project.write_text(re.sub(r'(?m)^version = "([^"]+)"', r'version = "\1.post1"', text), encoding="utf-8")
+    name, lines = BREAKAGE[kind]
+    module = target / "revezamento" / name
+    module.write_text(module.read_text(encoding="utf-8") + lines, encoding="utf-8")
+
+
+class Deploy(Fault):
+    """Deploys another release; then goes back to the one that ran before.
+
+    Args:
+        folder: where the drill keeps its files.
+    """
+
+    def __init__(self, *boxes: Box, kind: Kind, folder: Path) -> None:
+        super().__init__(*boxes)
+        self._kind: Kind = kind
+        self._source = folder / f"release-{kind}"
+        self._log = folder / f"deploy-{kind}.log"
+        self._root = str(boxes[0].role("app")["__app_root"])
+        self._app = Path(str(boxes[0].vars["app_source"]))
+        self._running: dict[str, str] = {}
+        self._former: dict[str, str] = {}
+        self._before_releases: dict[str, list[str]] = {}
+
+    def prepare(self) -> None:
+        self._running, self._former = self._links("current"), self._links("former")
+        assert len(set(self._running.values())) == 1, f"the backends run different releases: {self._running}"
+        self._before_releases = {box.name: self._releases(box.name) for box in self.boxes}
+        make_source(self._app, self._source, self._kind)
+
+    def inject(self) -> None:
+        code = play("deploy.yml", variables={"app_source": f"{self._source}/"}, log=self._log)
+        now = self._links("current")
+        changed = [name for name, release in now.items() if release != self._running[name]]
+        if self._kind == "good":
+            assert code == 0, f"the deploy failed, see {self._log}:\n{tail(self._log)}"
+            assert len(changed) == len(now), f"not every backend has the new release: {now}"
+            return
+        assert code, f"a release that does not start was brought into service: {now}"
+        assert not changed, f"these kept a release that does not start: {changed}"
+        others = [name for name in list(now)[1:] if set(self._releases(name)) - set(self._before_releases[name])]
+        assert not others, f"the deploy did not stop at the first backend: {others} have the release too"
+
+    def undo(self) -> None:
+        if self._running and self._links("current") != self._running:
+            target = next(iter(self._running.values()))
+            code = play("rollback.yml", variables={"rollback_release": target}, log=self._log)
+            assert code == 0, f"the way back failed, see {self._log}:\n{tail(self._log)}"
+
+    def clean(self) -> None:
+        """Nothing of the drill's release stays: neither its files nor the link that leads to it."""
+        for box in self.boxes:
+            former = self._former.get(box.name, "")
+            box.root_output(
+                f"cd {self._root}; for release in releases/*.post1-*; do "
+                '[ "$release" = "$(readlink current)" ] || rm -rf "$release"; done; '
+                f"{f'ln -sfn releases/{former} former' if former else 'rm -f former'}; [ -e former ] || rm -f former"
+            )
+        shutil.rmtree(self._source, ignore_errors=True)
+
+    def _links(self, link: str) -> dict[str, str]:
+        return {box.name: Path(box.run(f"readlink {self._root}/{link}").stdout.strip()).name for box in self.boxes}
+
+    def _releases(self, name: str) -> list[str]:
+        box = next(box for box in self.boxes if box.name == name)
+        return box.output(f"ls {self._root}/releases").split()

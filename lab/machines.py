@@ -1,0 +1,242 @@
+"""The machines as the tests see them: what the inventory says of each, and a connection to look at it.
+
+lab = Lab(Inventory.load())
+lab["backend1"].output("hostname")
+lab["backend1"].root("systemctl restart revezamento.service")
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+
+import testinfra
+from testinfra.backend.base import CommandResult
+from testinfra.host import Host
+
+from lab.inventory import Inventory, Machine
+from lab.waiting import SLOW
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 5 * SLOW
+SILENCE_SECONDS = 15 * SLOW
+"""A connection that says nothing for so long is dead: its machine was switched off."""
+
+
+@dataclass
+class Box:
+    """One machine. `vars` are its templated inventory variables; `role(name)` adds the defaults of a role."""
+
+    machine: Machine
+    tiers: tuple[str, ...]
+    control_path: str = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.machine.name
+
+    @property
+    def address(self) -> str:
+        return self.machine.address
+
+    @property
+    def vars(self) -> Any:
+        return self.machine.vars
+
+    @property
+    def units(self) -> list[str]:
+        """The systemd units that have to run here."""
+        return list(self.vars["machine_units"])
+
+    @property
+    def service(self) -> str:
+        """The unit of the daemon itself."""
+        return next(unit for unit in self.units if unit.endswith(".service"))
+
+    def role(self, name: str) -> Any:
+        """Variables as a task of that role sees them."""
+        return self.machine.role(name).vars
+
+    @cached_property
+    def host(self) -> Host:
+        """testinfra's host: `box.host.service(...)`, `.file(...)`, `.sudo()`."""
+        return testinfra.get_host(
+            f"ssh://{self.vars['ansible_user']}@{self.machine.ssh_address}",
+            ssh_identity_file=str(self.vars["ansible_ssh_private_key_file"]),
+            ssh_extra_args=" ".join(self._ssh_options),
+        )
+
+    def run(self, command: str, *args: str) -> CommandResult:
+        """Run a shell command as the login user; `args` are quoted into its `%s`."""
+        return self.host.run(command, *args)
+
+    def root(self, command: str, *args: str) -> CommandResult:
+        """Run a shell command as root."""
+        return self.host.run("sudo -n /bin/sh -c %s", self.host.backend.quote(command, *args))
+
+    def output(self, command: str, *args: str) -> str:
+        """What a command prints as the login user, which has to succeed."""
+        return self._printed(self.run(command, *args))
+
+    def root_output(self, command: str, *args: str) -> str:
+        """What a command prints as root, which has to succeed."""
+        return self._printed(self.root(command, *args))
+
+    def python(self, program: str, argument: Any, *, root: bool = False, python: str = "python3") -> Any:
+        """Run a Python program there: it finds `argument` as JSON on stdin, where no process list shows it, and
+        prints JSON."""
+        command = f"{'sudo -n ' if root else ''}{python} -c {shlex.quote(program)}"
+        ssh = ["ssh", *self._ssh_options, "-i", str(self.vars["ansible_ssh_private_key_file"])]
+        target = f"{self.vars['ansible_user']}@{self.machine.ssh_address}"
+        done = subprocess.run(
+            [*shlex.split(" ".join(ssh)), target, command],
+            input=json.dumps(argument),
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+        assert done.returncode == 0, f"{self.name}: {done.stderr.strip()[-2000:]}"
+        return json.loads(done.stdout)
+
+    def journal(self, *units: str, since: float | None = None, lines: int = 30) -> str:
+        """The last lines of the units' journal, from `since` (seconds since 1970) on."""
+        chosen = " ".join(f"--unit={shlex.quote(unit)}" for unit in units)
+        period = f"--since=@{since:.0f}" if since else ""
+        printed = self.root(f"journalctl --quiet --no-pager --output=short-iso {chosen} {period} --lines={lines}")
+        return str(printed.stdout)
+
+    def problem(self) -> str:
+        """Why the machine cannot be asked; '' when it can."""
+        try:
+            return "" if self.run("true").succeeded else "it runs no commands"
+        except RuntimeError as error:
+            return str(error.args[0].stderr).strip().splitlines()[-1]
+
+    def main_pid(self, unit: str) -> int:
+        """The main process of a service, 0 when it has none."""
+        return int(self.output("systemctl show --property=MainPID --value %s", unit))
+
+    def is_active(self, *units: str) -> bool:
+        """Whether all these units are active."""
+        states = self.run(f"systemctl is-active {shlex.join(units)}").stdout.split() if units else []
+        return states == ["active"] * len(units)
+
+    def start(self, *units: str) -> None:
+        """Start units, and wait until each is active."""
+        result = self.root(f"systemctl reset-failed {shlex.join(units)}; systemctl start {shlex.join(units)}")
+        assert result.succeeded, f"{self.name}: {result.stderr}\n{self.journal(*units)}"
+
+    @contextmanager
+    def stopped(self, *units: str) -> Iterator[None]:
+        """Units are stopped within, and run again afterwards, whatever happened."""
+        try:
+            self.root_output(f"systemctl stop {shlex.join(units)}")
+            yield
+        finally:
+            self.start(*units)
+
+    @contextmanager
+    def frozen(self, unit: str) -> Iterator[None]:
+        """The processes of a service stand still within: it takes connections and says nothing."""
+        try:
+            self.root_output("systemctl kill --signal=STOP %s", unit)
+            yield
+        finally:
+            self.root_output("systemctl kill --signal=CONT %s", unit)
+
+    @contextmanager
+    def forwarded(self, port: int) -> Iterator[int]:
+        """A port of this host that leads to a port which that machine offers to itself alone."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            local = free.getsockname()[1]
+        ssh = ["ssh", *self._ssh_options, "-i", str(self.vars["ansible_ssh_private_key_file"])]
+        own = ["-o ControlPath=none -o ExitOnForwardFailure=yes -N", f"-L 127.0.0.1:{local}:127.0.0.1:{port}"]
+        target = f"{self.vars['ansible_user']}@{self.machine.ssh_address}"
+        tunnel = subprocess.Popen(shlex.split(" ".join([ssh[0], *own, *ssh[1:], target])), stdin=subprocess.DEVNULL)
+        try:
+            yield local
+        finally:
+            tunnel.terminate()
+            tunnel.wait()
+
+    def disconnect(self) -> None:
+        """Close the shared connection; the next command opens a new one."""
+        target = f"{self.vars['ansible_user']}@{self.machine.ssh_address}"
+        command = shlex.split(" ".join(["ssh", *self._ssh_options, "-O", "exit", target]))
+        subprocess.run(command, capture_output=True, check=False)
+
+    @property
+    def _ssh_options(self) -> list[str]:
+        return [
+            str(self.vars.get("ansible_ssh_common_args", "")),
+            f"-o ControlMaster=auto -o ControlPersist=120s -o ControlPath={self.control_path}",
+            f"-o ConnectTimeout={CONNECT_SECONDS} -o BatchMode=yes -o LogLevel=ERROR",
+            f"-o ServerAliveInterval={SILENCE_SECONDS // 3} -o ServerAliveCountMax=3",
+        ]
+
+    def _printed(self, result: CommandResult) -> str:
+        assert result.succeeded, f"{self.name}: {result.stderr.strip() or result.stdout.strip()}"
+        return str(result.stdout).strip()
+
+
+class Lab:
+    """All machines of an inventory."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.inventory = inventory
+        self._control = tempfile.TemporaryDirectory(prefix="lab-ssh-")
+        groups = {name: hosts for name, hosts in inventory.groups.items() if name != "all"}
+        self._boxes = {
+            machine.name: Box(
+                machine,
+                tuple(group for group, hosts in groups.items() if machine.name in hosts),
+                f"{self._control.name}/%C",
+            )
+            for machine in inventory.hosts()
+        }
+
+    def __getitem__(self, name: str) -> Box:
+        return self._boxes[name]
+
+    def __iter__(self) -> Iterator[Box]:
+        return iter(self._boxes.values())
+
+    def tier(self, group: str) -> list[Box]:
+        """The machines of one group, `all` for every one."""
+        return [box for box in self if group == "all" or group in box.tiers]
+
+    def names(self, group: str) -> list[str]:
+        return [box.name for box in self.tier(group)]
+
+    def addresses(self, group: str) -> list[str]:
+        return [box.address for box in self.tier(group)]
+
+    @property
+    def domain(self) -> str:
+        return str(next(iter(self)).vars["lab_domain"])
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Every secret by its name in the inventory. Never to be printed, nor put on a command line."""
+        values = next(iter(self)).vars
+        return {name: str(values[name]) for name in values if name.startswith("secret_")}
+
+    def everywhere(self, ask: Callable[[Box], T], boxes: Sequence[Box] | None = None) -> dict[str, T]:
+        """Ask all machines at the same time; the answers by the machines' names."""
+        chosen = list(self if boxes is None else boxes)
+        with ThreadPoolExecutor(len(chosen) or 1) as pool:
+            return dict(zip((box.name for box in chosen), pool.map(ask, chosen), strict=True))
+
+    def close(self) -> None:
+        self.everywhere(lambda box: box.disconnect())
+        self._control.cleanup()
