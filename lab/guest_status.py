@@ -1,8 +1,12 @@
-"""Runs on a machine: one JSON object about it, for `make status`.
+"""The health of one machine, asked on the machine itself: prints one JSON object.
 
-{"state": str, "up_seconds": int, "memory_mb": int, "units": {unit: state}}; memory is the
-sum of the proportional set sizes of all processes, so it means the same in a container as
-in a virtual machine.
+    guest_status.py UNIT…
+
+{"problem": str, "state": str, "up_seconds": int, "memory_mb": int, "units": {unit: state}, "journal": str}
+
+`problem` is empty on a healthy machine, where every unit is active; `journal` then is empty, too, and
+else has the last lines of the units that are not. Memory is the sum of the proportional set sizes of
+all processes, so that it means the same in a container and in a virtual machine.
 """
 
 import json
@@ -12,8 +16,8 @@ import sys
 from pathlib import Path
 
 
-def systemctl(*arguments: str) -> str:
-    return subprocess.run(["systemctl", *arguments], capture_output=True, text=True).stdout.strip()
+def run(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
 def memory_kb() -> int:
@@ -27,19 +31,23 @@ def memory_kb() -> int:
 
 
 def up_seconds() -> int:
-    started_us = int(systemctl("show", "--property=UserspaceTimestampMonotonic", "--value") or 0)
+    started_us = int(run("systemctl", "show", "--property=UserspaceTimestampMonotonic", "--value") or 0)
     return round(float(Path("/proc/uptime").read_text().split()[0]) - started_us / 1e6)
 
 
 units = sys.argv[1:]
-states = systemctl("is-active", *units).splitlines() if units else []
+states = dict(zip(units, run("systemctl", "is-active", *units).splitlines(), strict=False)) if units else {}
+broken = {unit: state for unit, state in states.items() if state != "active"}
+lines = ["journalctl", "--no-pager", "--lines=15", "--output=short-iso", *(f"--unit={unit}" for unit in broken)]
 print(
     json.dumps(
         {
-            "state": systemctl("is-system-running"),
+            "problem": ", ".join(f"{unit} is {state}" for unit, state in broken.items()),
+            "state": run("systemctl", "is-system-running"),
             "up_seconds": up_seconds(),
             "memory_mb": round(memory_kb() / 1024),
-            "units": dict(zip(units, states, strict=True)),
+            "units": states,
+            "journal": run(*lines) if broken else "",
         }
     )
 )

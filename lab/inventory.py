@@ -123,15 +123,20 @@ class Inventory:
         if backends is not None:
             _resize(manager, "backends", backends)
         variables = VariableManager(loader=loader, inventory=manager)
-        given = {"ansible_inventory_sources": [str(source)], **(overrides or {})}  # the first as by the command line
+        variables.safe_basedir = True  # reads ansible/group_vars/
         for host in manager.hosts:
-            variables.set_nonpersistent_facts(host, given)
+            variables.set_nonpersistent_facts(host, dict(overrides or {}))
         return cls(manager, variables, loader)
 
     @property
     def groups(self) -> dict[str, list[str]]:
         """Names of the machines by group, in the inventory's order; `all` is every machine."""
         return {name: list(hosts) for name, hosts in self._manager.get_groups_dict().items() if name != "ungrouped"}
+
+    @property
+    def tiers(self) -> dict[str, dict[str, Any]]:
+        """What each tier is (ansible/group_vars/all/tiers.yml), in the order of that file."""
+        return dict(self.hosts()[0].vars["tiers"])
 
     def machine(self, name: str) -> Machine:
         host = self._manager.get_host(name)

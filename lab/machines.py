@@ -222,14 +222,41 @@ class Lab:
         return [box.address for box in self.tier(group)]
 
     @property
+    def vars(self) -> Any:
+        """The variables that all machines share."""
+        return next(iter(self)).vars
+
+    @property
     def domain(self) -> str:
-        return str(next(iter(self)).vars["lab_domain"])
+        return str(self.vars["lab_domain"])
+
+    @property
+    def tiers(self) -> dict[str, dict[str, Any]]:
+        """What each tier is: ansible/group_vars/all/tiers.yml."""
+        return self.inventory.tiers
+
+    @property
+    def site_url(self) -> str:
+        """The site as users type it, without a slash at its end."""
+        return str(self.vars["site_url"])
+
+    @property
+    def site_name(self) -> str:
+        return str(self.vars["site_name"])
+
+    @property
+    def site_port(self) -> int:
+        return int(self.vars["site_port"])
+
+    @property
+    def www_addresses(self) -> list[str]:
+        """What the site's name resolves to."""
+        return list(self.vars["www_addresses"])
 
     @property
     def secrets(self) -> dict[str, str]:
         """Every secret by its name in the inventory. Never to be printed, nor put on a command line."""
-        values = next(iter(self)).vars
-        return {name: str(values[name]) for name in values if name.startswith("secret_")}
+        return {name: str(self.vars[name]) for name in self.vars if name.startswith("secret_")}
 
     def everywhere(self, ask: Callable[[Box], T], boxes: Sequence[Box] | None = None) -> dict[str, T]:
         """Ask all machines at the same time; the answers by the machines' names."""

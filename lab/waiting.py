@@ -1,6 +1,6 @@
-"""Waiting for readiness, never for a number of seconds.
+"""Wait for readiness, never for a number of seconds.
 
-Machines that are emulated are slower: `LAB_SLOW=10` gives everything ten times as long before it counts as failed.
+Emulated machines are slower: `LAB_SLOW=10` gives everything ten times as long before it counts as failed.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ PAUSE_SECONDS = 0.1
 
 
 def slowness(told: str) -> int:
-    """The number of `LAB_SLOW`, 1 where it is empty; ends the program where it is none."""
+    """The number in `LAB_SLOW`, 1 if it is empty; ends the program if it is not a number."""
     if told and not (told.isascii() and told.isdigit() and int(told)):
-        sys.exit(f"error: LAB_SLOW={told} is not a whole number from 1 on. Remedy: LAB_SLOW=10 for emulated machines.")
+        sys.exit(f"error: LAB_SLOW={told} must be a positive integer. Remedy: LAB_SLOW=10 for emulated machines.")
     return int(told or 1)
 
 
 SLOW = slowness(os.environ.get("LAB_SLOW", ""))
-"""By how much the machines are slower than real ones. What has to be refused in time is measured by it as well."""
+"""By how much the machines are slower than real ones. Deadlines for refusals grow as well."""
 
 
 def wait_until(ask: Callable[[], T | None], what: str, seconds: float = 20) -> T:
-    """Ask again and again; return the first answer that is true. `seconds` are those of a machine that is not slow.
+    """Ask again and again; return the first answer that is true. LAB_SLOW multiplies `seconds`.
 
-    An assertion or a lost connection counts as "not yet"; the last one is told when time is up.
+    An assertion or a lost connection counts as "not yet". The error at the end names the last one.
     """
     deadline = monotonic() + seconds * SLOW
     reason: object = "never true"

@@ -18,7 +18,7 @@ import http.client, json, sys
 
 told, links, answers = json.load(sys.stdin), {}, []
 for address, cookie, path in told["visits"]:
-    link = links.setdefault(address, http.client.HTTPConnection(address, 80, timeout=15))
+    link = links.setdefault(address, http.client.HTTPConnection(address, told["port"], timeout=15))
     link.request("GET", path, headers={"Host": told["site"]} | ({"Cookie": cookie} if cookie else {}))
     answer = link.getresponse()
     answer.read()
@@ -57,10 +57,10 @@ def digest(key: str, backend: str) -> str:
     return hashlib.sha256(f"{key}:{backend}".encode()).hexdigest()[:16]
 
 
-def visits(run: Callable[[str, Any], Any], asked: Sequence[Visit], site: str) -> list[Answer]:
+def visits(run: Callable[[str, Any], Any], asked: Sequence[Visit], site: str, port: int) -> list[Answer]:
     """Make the visits one after the other, over one kept connection to each frontend."""
     told = [[visit.frontend, f"{COOKIE}={visit.route}" if visit.route else "", visit.path] for visit in asked]
-    answers = run(ASK, {"site": site, "visits": told})
+    answers = run(ASK, {"site": site, "port": port, "visits": told})
     return [
         Answer(status, frontend or "", backend or "", next((c for c in cookies if c.startswith(f"{COOKIE}=")), ""))
         for status, frontend, backend, cookies in answers

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,19 +18,10 @@ from ansible._internal._datatag._tags import Origin
 from ansible.errors import AnsibleError
 from ansible.template import Templar
 
-TIERS = ("mysql", "redis", "dns", "backends", "frontends")  # each needs a machine
-OPTIONAL_TIERS = ("clients",)  # the lab has one; real users bring their own computers
 MACHINE_KEYS = ("ansible_host", "service_address", "memory_mb", "cpus")
-PROJECT_KEYS = (
-    *MACHINE_KEYS,
-    "lab_subnet",
-    "lab_domain",
-    "lab_state_dir",
-    "machine_units",
-    "tier_units",
-    "tier_guards",
-)
+PROJECT_KEYS = (*MACHINE_KEYS, "lab_subnet", "lab_domain", "lab_state_dir", "machine_units", "site_url")
 SECRET_MIN_CHARACTERS = 16
+ANYONE = "anyone"
 PERSISTENCE = ("none", "route_cookie")
 WEIGHTS = range(1, 101)  # nginx counts shares in hundredths of a percent
 PRIVATE_NETWORKS = tuple(ipaddress.IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
@@ -39,6 +29,7 @@ PRIVATE_NETWORKS = tuple(ipaddress.IPv4Network(n) for n in ("10.0.0.0/8", "172.1
 Groups = Mapping[str, list[str]]
 Machines = Mapping[str, "Machine"]
 Variables = Mapping[str, set[str]]  # what each role declares
+Tiers = Mapping[str, Mapping[str, Any]]  # ansible/group_vars/all/tiers.yml
 
 
 class Machine(Mapping[str, Any]):
@@ -101,6 +92,13 @@ def as_ipv4(value: Any) -> ipaddress.IPv4Address | None:
         return None
 
 
+def as_network(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(str(value), strict=False)
+    except ValueError:
+        return None
+
+
 def lab_network(machines: Machines) -> tuple[ipaddress.IPv4Network | None, list[str]]:
     """The lab's /24 (None outside of a lab), or what is wrong with its name."""
     machine = next((machine for machine in machines.values() if "lab_subnet" in machine), None)
@@ -111,27 +109,31 @@ def lab_network(machines: Machines) -> tuple[ipaddress.IPv4Network | None, list[
         return ipaddress.IPv4Network(f"{base}/24"), []
     where = "LAB_SUBNET in your environment" if os.environ.get("LAB_SUBNET") == subnet else machine.place("lab_subnet")
     what = f"`{subnet}` is not the first three numbers of a private network"
-    return None, [f"{where}: {what}. Write it like 192.168.56."]
+    return None, [f"{where}: {what}. Write it like 192.168.57."]
 
 
-def missing_tiers(groups: Groups, machines: Machines) -> Iterator[str]:
+def missing_tiers(groups: Groups, machines: Machines, tiers: Tiers) -> Iterator[str]:
     files = {machine.place("inventory_hostname").rpartition(":")[0] for machine in machines.values()}
-    for tier in TIERS:
-        if not groups.get(tier):
+    for tier, entry in tiers.items():
+        if not groups.get(tier) and entry.get("required", True):
             what = "is empty" if tier in groups else "is missing"
-            renamed = nearest(tier, set(groups) - {*TIERS, *OPTIONAL_TIERS}).replace("Did you mean", "Is that")
+            renamed = nearest(tier, set(groups) - set(tiers)).replace("Did you mean", "Is that")
             where = ", ".join(sorted(files)) or "the inventory"
             yield f"{where}: group `{tier}` {what}. {renamed or 'Every tier needs a machine.'}"
 
 
-def wrong_tier_tables(groups: Groups, machines: Machines) -> Iterator[str]:
-    known = {*TIERS, *OPTIONAL_TIERS, *groups}
-    for machine, name in itertools.product(machines.values(), ("tier_units", "tier_guards")):
-        table = machine.raw.get(name)
-        for tier in set(table or ()) - known:
-            yield f"{place(tier)}: `{name}` has `{tier}`, which is no group. {nearest(tier, known, 'Remove it.')}"
-        for tier in set(TIERS) - set(TIERS if table is None else table):
-            yield f"{machine.place(name)}: `{name}` says nothing of `{tier}`. Add `{tier}: []`, or what belongs there."
+def wrong_rules(machines: Machines, tiers: Tiers) -> Iterator[str]:
+    """A rule that names no tier and no address would open or close nothing."""
+    for machine in machines.values():
+        for rule in machine.read("allow") or ():
+            line = place(rule) or machine.place("allow")
+            for name in [rule.get("to"), *rule.get("from", ())]:
+                is_sender = name != rule.get("to")
+                if name in tiers or (is_sender and (name == ANYONE or as_network(name))):
+                    continue
+                known = [*tiers, ANYONE] if is_sender else tiers
+                remedy = nearest(str(name), known, f"There are {', '.join(known)}.")
+                yield f"{line}: the rule names `{name}`, which is no tier{' and no address' * is_sender}. {remedy}"
 
 
 def bad_addresses(machines: Machines, network: ipaddress.IPv4Network | None) -> Iterator[str]:
@@ -224,13 +226,13 @@ def wrong_draining(machine: Machine, backends: set[str]) -> Iterator[str]:
     for name in (str(name) for name in draining if name not in backends):
         yield f"{where}: `nginx_draining` has `{name}`, which is no backend. {nearest(name, backends, 'Remove it.')}"
     if backends <= set(draining):
-        yield f"{where}: `nginx_draining` has every backend, so nobody could take new visitors. Leave one out."
+        yield f"{where}: `nginx_draining` has every backend, so that none takes new visitors. Leave one out."
 
 
 def wrong_weights(machine: Machine, backends: set[str]) -> Iterator[str]:
     weights, where = machine.read("nginx_backend_weights") or {}, machine.place("nginx_backend_weights")
     if not isinstance(weights, Mapping):
-        yield f"{where}: `nginx_backend_weights` has no names in it. Write it like {{{min(backends)}: 50}}."
+        yield f"{where}: `nginx_backend_weights` must be a mapping. Write it like {{{min(backends)}: 50}}."
         return
     table = f"{where}: `nginx_backend_weights`"
     for name, weight in weights.items():
@@ -239,7 +241,7 @@ def wrong_weights(machine: Machine, backends: set[str]) -> Iterator[str]:
         elif isinstance(weight, bool) or not isinstance(weight, int) or weight not in WEIGHTS:
             yield f"{table} gives {name} `{weight}`. Write a whole number from {WEIGHTS[0]} to {WEIGHTS[-1]}."
     for name in sorted(backends - set(weights)) if weights else ():
-        yield f"{table} says nothing of {name}. Add its share; who shall get no new visitors stands in nginx_draining."
+        yield f"{table} has no weight for {name}. Add one; to stop new visitors, use nginx_draining."
 
 
 def demo_users_outside_the_lab(machines: Machines) -> Iterator[str]:
@@ -277,7 +279,8 @@ def inventory_problems(groups: Groups, hostvars: Any) -> list[str]:
     network, found = lab_network(machines)
     if not found:
         found += bad_addresses(machines, network)
-    found += [*missing_tiers(groups, machines), *wrong_tier_tables(groups, machines)]
+    tiers = next((machine.read("tiers") for machine in machines.values()), None) or {}
+    found += [*missing_tiers(groups, machines, tiers), *wrong_rules(machines, tiers)]
     found += [*unknown_keys(machines, declared), *bad_secrets(machines), *wrong_balancing(machines)]
     found += demo_users_outside_the_lab(machines)
     if not found:  # each of the above breaks every template that leans on it

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 GUARDS = ("unreachable", "blackhole", "prohibit", "throw")  # they keep packets in; nobody lives there
-ALTERNATIVES = ("172.20.0", "192.168.56", "10.20.30", "172.30.0", "192.168.156")
+ALTERNATIVES = ("172.20.0", "192.168.57", "10.20.30", "172.30.0", "192.168.156")
 
 
 def routes_over(subnet: str, routes: Iterable[Mapping[str, Any]], ignore_dev: str = "") -> list[str]:

@@ -128,7 +128,7 @@ class Relay:
             self._done(["bash", "-c", STOP, "stop", self._pids.pop(name), self.backends[name], PORT])
 
     def visit(self, asked: Sequence[Visit]) -> list[Answer]:
-        return visits(self.python, asked, "www.example.org")
+        return visits(self.python, asked, "www.example.org", 80)
 
     def first_visits(self, number: int) -> list[Answer]:
         """So many without a cookie, at the frontends in turn."""

@@ -22,7 +22,7 @@ FOUND: dict[str, Callable[[Machine], dict[str, Any]]] = {
         "__app_release": "1.0.0-0123abcd",
         "__app_release_dir": "/opt/revezamento/releases/1.0.0-0123abcd",
     },
-    "bind": lambda machine: {"__bind_present": {"results": [{"item": zone} for zone in machine.vars["__bind_zones"]]}},
+    "bind": lambda machine: {"__bind_serials": {zone["name"]: "1" for zone in machine.vars["__bind_zones"]}},
     "common": lambda _: {
         "__common_provider": {"content": b64encode(b"nameserver 192.0.2.53\nnameserver 192.0.2.54\n").decode()}
     },

@@ -6,22 +6,43 @@ import re
 
 import pytest
 
-from tests.templates.rendered import VARIANTS, inventory, text
+from tests.templates.rendered import VARIANTS, files, inventory, text
+from tests.workbench import Workbench
 
-GUARDED = [("mysql1", 3306, "backends"), ("redis1", 6379, "backends"), ("backend1", 8000, "frontends")]
+CLOSED = [("mysql1", 3306, "backends"), ("redis1", 6379, "backends"), ("backend1", 8000, "frontends")]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize(("machine", "port", "friends"), GUARDED)
+@pytest.mark.parametrize(("machine", "port", "friends"), CLOSED)
 def test_a_port_is_for_one_tier(machine: str, port: int, friends: str, variant: str) -> None:
     """The path of a request is the only path: frontend, backend, data."""
     rules = text("nftables", "nftables.conf.j2", variant, machine)
-    (accepted,) = re.findall(rf"tcp dport {port} ip saddr {{ (.*?) }} accept", rules)
+    (accepted,) = re.findall(rf"tcp dport {{ {port} }} ip saddr {{ (.*?) }} accept", rules)
     assert sorted(accepted.split(", ")) == sorted(friend.address for friend in inventory(variant).hosts(friends))
-    assert rules.index("accept\n", rules.index(f"dport {port}")) < rules.index(f"tcp dport {port} counter drop")
+    opened = rules.index("accept\n", rules.index(f"dport {{ {port} }}"))
+    assert opened < rules.index(f"tcp dport {{ {port} }} counter drop")
 
 
 @pytest.mark.parametrize("machine", ["frontend1", "dns1", "client"])
 def test_the_rest_stays_open(machine: str) -> None:
     """The world talks to these; and SSH stays open everywhere."""
     assert "drop" not in text("nftables", "nftables.conf.j2", machine=machine)
+
+
+def test_rules_take_every_protocol_and_both_families(workbench: Workbench) -> None:
+    """Two rules for one port open it to both senders; a protocol without ports, and IPv6, are rules like others."""
+    rules = [
+        {"proto": "tcp", "ports": [6379, 26379], "from": ["192.0.2.10"]},
+        {"proto": "tcp", "ports": [6379], "from": ["2001:db8::/32", "192.0.2.0/28"]},
+        {"proto": "vrrp", "ports": [], "from": ["192.0.2.20"]},
+        {"proto": "udp", "ports": [53], "from": ["anyone"]},
+    ]
+    (file, _) = files(inventory().machine("redis1"), "nftables", nftables_rules=rules)
+    judged = workbench.run(["nft", "--check", "--file", file.dest], {file.dest: file.text})
+    assert judged.returncode == 0, judged.stderr
+    lines = [line.strip() for line in file.text.splitlines()]
+    first_drop = next(number for number, line in enumerate(lines) if line.endswith("drop"))
+    assert not [line for line in lines[first_drop:] if line.endswith("accept")], "a drop before an accept"
+    assert "meta l4proto vrrp ip saddr { 192.0.2.20 } accept" in lines
+    assert "meta l4proto vrrp counter drop" in lines
+    assert not [line for line in lines if line.startswith("udp") and line.endswith("drop")]

@@ -18,4 +18,4 @@ def test_servers_ask_the_lab_first_then_whom_they_came_with() -> None:
 
 def test_a_users_computer_asks_the_lab_alone() -> None:
     """What it sees is what the lab's DNS says, and nothing else."""
-    assert servers("client", "client") == [inventory().machine("dns1").address]
+    assert servers("common", "client") == [inventory().machine("dns1").address]

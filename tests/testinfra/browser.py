@@ -1,6 +1,6 @@
 """A user at a browser on the client machine: curl, with the resolver of that machine and a cookie jar.
 
-    ana = Browser(client, "www.meutrabalho.com.br", "sessao")
+    ana = Browser(client, lab.site_url, "sessao")
     ana.login("ana", "senha-da-ana")
     ana.get("/perfil").json["visitas"]
     ana.get("/perfil", frontend=lab["frontend2"])      # this one, instead of whichever DNS says
@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from lab.machines import Box, Lab
 from lab.waiting import SLOW, wait_until
@@ -112,9 +113,11 @@ class Request:
 class Browser:
     """One user with one cookie jar. Follows no redirect."""
 
-    def __init__(self, client: Box, site: str, cookie_name: str) -> None:
+    def __init__(self, client: Box, site_url: str, cookie_name: str) -> None:
         self.client = client
-        self.site = site
+        self.site_url = site_url
+        site = urlsplit(site_url)
+        self._host_port = f"{site.hostname}:{site.port or {'http': 80, 'https': 443}[site.scheme]}"
         self.cookie_name = cookie_name
         self._folder = f"{FOLDER}/{secrets.token_hex(8)}"
 
@@ -158,8 +161,8 @@ class Browser:
 
     def digests(self, paths: Sequence[str], frontend: Box) -> dict[str, str]:
         """The SHA-256 of what a frontend sends for each path, pictures and fonts included."""
-        resolve = f"--resolve {self.site}:80:{frontend.address}"
-        each = " ".join(f"curl --silent {resolve} http://{self.site}{shlex.quote(path)} | sha256sum;" for path in paths)
+        resolve = f"--resolve {self._host_port}:{frontend.address}"
+        each = " ".join(f"curl --silent {resolve} {self.site_url}{shlex.quote(path)} | sha256sum;" for path in paths)
         return dict(zip(paths, self.client.output("sh -c %s", each).split()[::2], strict=True))
 
     def login_request(self, user: str, password: str, **details: Any) -> Request:
@@ -224,7 +227,7 @@ class Browser:
         command = ["curl", "--silent", "--max-time", str(USER_DEADLINE_SECONDS), "--write-out", told, "--include"]
         command += ["--head"] if request.method == "HEAD" else ["--request", request.method]
         if request.frontend:
-            command += ["--resolve", f"{self.site}:80:{request.frontend.address}"]
+            command += ["--resolve", f"{self._host_port}:{request.frontend.address}"]
         for name, value in request.headers.items():
             command += ["--header", f"{name}: {value}" if value else f"{name};"]
         if request.cookie is None:
@@ -233,7 +236,7 @@ class Browser:
             command += ["--header", f"Cookie: {request.cookie}"]
         if request.body is not None:
             command += ["--data-binary", request.body]
-        return shlex.join([*command, *request.options, f"http://{self.site}{request.path}"])
+        return shlex.join([*command, *request.options, f"{self.site_url}{request.path}"])
 
     def _answers(self, script: str) -> list[Answer]:
         # A lost request is an answer with status 0, not a failed command.

@@ -1,7 +1,8 @@
 """Fixtures of the tests on the running lab: its machines tier by tier, users at a browser, journals of what failed.
 
 Everything expected is read from the inventory (LAB_INVENTORY names another one). `-m "not disruptive"` only looks;
-`disruptive` tests stop and kill things and put them back; `reboot` tests restart every machine, and come last.
+`disruptive` tests stop and kill things and put them back; `provisioning` tests run Ansible on the machines; `reboot`
+tests restart every machine, and come last.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from ansible.parsing.dataloader import DataLoader
 
+from lab.health import unhealthy
 from lab.inventory import Inventory
 from lab.logs import ACCESS_LOG, ERROR_LOG
 from lab.machines import Box, Lab
@@ -22,6 +24,7 @@ from tests.testinfra.browser import Browser, logged_in, serves
 
 MARKERS = {
     "disruptive": "stops, kills or restarts something on purpose, and puts it back",
+    "provisioning": "runs Ansible on the machines",
     "reboot": "restarts every machine",
 }
 
@@ -31,16 +34,9 @@ WAYS = {
 }
 """Markers of what one way of balancing promises alone; without one, a test holds for every `nginx_persistence`."""
 
-MACHINES_OF = {
-    "any_machine": "all",
-    "any_server": "all",  # those that have units of ours
-    "nameserver": "dns",
-    "frontend": "frontends",
-    "backend": "backends",
-    "redis": "redis",
-    "mysql": "mysql",
-}
-"""A test that takes one of these runs once for each machine of the group."""
+EVERYWHERE = {"any_machine": "all", "any_server": "all"}
+"""Fixtures for every machine, and for every one with units of ours. Each tier's `machine` is a fixture as well: a test
+that takes one runs once for each machine of the group."""
 
 LAB = pytest.StashKey[Lab]()
 STARTED = pytest.StashKey[float]()
@@ -72,7 +68,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     lab = metafunc.config.stash[LAB]
-    for fixture, group in MACHINES_OF.items():
+    tiers = {tier["machine"]: group for group, tier in lab.tiers.items() if tier["machine"] != "client"}
+    for fixture, group in (EVERYWHERE | tiers).items():
         if fixture in metafunc.fixturenames:
             names = [box.name for box in lab.tier(group) if box.units or fixture != "any_server"]
             metafunc.parametrize(fixture, names, indirect=True, scope="module")
@@ -138,12 +135,13 @@ def lab(pytestconfig: pytest.Config) -> Lab:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _every_machine_answers(lab: Lab) -> None:
+def _every_machine_is_healthy(lab: Lab) -> None:
     """One message, at once, instead of hundreds of tests that each wait for a connection."""
-    problems = {name: problem for name, problem in lab.everywhere(lambda box: box.problem()).items() if problem}
-    if problems:
-        told = "\n".join(f"  {name}: {problem}" for name, problem in problems.items())
-        pytest.fail(f"These machines do not answer SSH:\n{told}\nNext: make up, or vagrant up", pytrace=False)
+    if problems := unhealthy(lab):
+        lines = "\n".join(f"  {name}: {problem}" for name, problem in problems.items())
+        pytest.fail(
+            f"These machines are not healthy:\n{lines}\nNext: make status; make up, or vagrant up", pytrace=False
+        )
 
 
 @pytest.fixture(scope="module")
@@ -213,8 +211,7 @@ def demo_users(app: Any) -> list[dict[str, str]]:
 @pytest.fixture(scope="session")
 def new_browser(lab: Lab, client: Box, app: Any) -> Iterator[Callable[[], Browser]]:
     """Makes browsers, each with an empty cookie jar."""
-    site, cookie_name = f"www.{lab.domain}", str(app["app_cookie_name"])
-    yield lambda: Browser(client, site, cookie_name)
+    yield lambda: Browser(client, lab.site_url, str(app["app_cookie_name"]))
     Browser.close_all(client)
 
 

@@ -39,14 +39,17 @@ def speak(speaker: Box, redis: Box, *commands: list[str]) -> list[Any]:
 
 def as_app(redis: Box) -> list[str]:
     """The command that logs in as the app."""
-    settings = redis.role("redis")
-    return ["AUTH", settings["redis_app_user"], settings["redis_app_password"]]
+    return _as(redis, "revezamento")
 
 
 def as_admin(redis: Box) -> list[str]:
     """The command that logs in as the administrator."""
-    settings = redis.role("redis")
-    return ["AUTH", settings["redis_admin_user"], settings["redis_admin_password"]]
+    return _as(redis, "admin")
+
+
+def _as(redis: Box, name: str) -> list[str]:
+    (account,) = (account for account in redis.role("redis")["redis_accounts"] if account["name"] == name)
+    return ["AUTH", name, account["password"]]
 
 
 def refusal(reply: Any) -> str:

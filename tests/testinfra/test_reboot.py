@@ -71,10 +71,12 @@ def test_its_services_are_back(any_machine: Box) -> None:
 @pytest.mark.usefixtures("before")
 def test_the_guards_are_back(lab: Lab) -> None:
     """A firewall that is only loaded by hand is open after a power failure."""
-    guards = [(box, int(guard["port"])) for box in lab for guard in box.vars["nftables_guards"]]
-    assert guards
-    for box, port in guards:
-        assert re.search(rf"tcp dport {port} counter .*drop", box.root_output("nft list ruleset")), box.name
+    rules = [(box, rule) for box in lab for rule in box.vars["nftables_rules"] if "anyone" not in rule["from"]]
+    assert rules
+    for box, rule in rules:
+        ports = ", ".join(str(port) for port in rule["ports"])
+        closed = rf"{rule['proto']} dport ({ports}|{{ {ports} }}) counter .*drop"
+        assert re.search(closed, box.root_output("nft list ruleset")), box.name
 
 
 @pytest.mark.usefixtures("before")

@@ -8,12 +8,7 @@ import pytest
 
 from tests.unit.conftest import Copy
 
-HOSTS, LAB, SECRETS, WIRING = (
-    "hosts.yml",
-    "group_vars/all/lab.yml",
-    "group_vars/all/secrets.yml",
-    "group_vars/all/wiring.yml",
-)
+HOSTS, LAB, SECRETS = "hosts.yml", "group_vars/all/lab.yml", "group_vars/all/secrets.yml"
 
 
 def test_the_lab_has_no_problem(lab: Copy) -> None:
@@ -114,7 +109,7 @@ CASES = {
         SECRETS,
         "secret_redis_app:",
         "lab_old_secret:",
-        r"wiring.yml:\d+: secret `secret_redis_app` is missing.",
+        r"ansible/group_vars/all/wiring.yml:\d+: secret `secret_redis_app` is missing.",
     ),
     "a lab subnet of four numbers": (
         HOSTS,
@@ -128,17 +123,17 @@ CASES = {
         "lab_subnet: 8.8.8",
         r"hosts.yml:\d+: `8.8.8` is not .* a private network",
     ),
-    "a tier table with a wrong name": (
-        WIRING,
-        "  frontends: [nginx",
-        "  frontend: [nginx",
-        r"wiring.yml:\d+: `tier_units` has `frontend`, which is no group. Did you mean `frontends`\?",
+    "a rule for a tier that there is not": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "allow_more: [{to: frontend, proto: tcp, ports: [8080], from: [anyone]}]",
+        r"the rule names `frontend`, which is no tier. Did you mean `frontends`\?",
     ),
-    "a tier table with a gap": (
-        WIRING,
-        "  dns: [named.service]\n",
-        "",
-        r"wiring.yml:\d+: `tier_units` says nothing of `dns`. Add `dns: \[\]`",
+    "a rule from a tier that there is not": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "allow_more: [{to: redis, proto: tcp, ports: [26379], from: [redis, anybody]}]",
+        r"the rule names `anybody`, which is no tier and no address. There are clients, .*anyone.",
     ),
     "a way of balancing that there is not": (
         LAB,
@@ -156,7 +151,7 @@ CASES = {
         LAB,
         "bind_ttl_seconds: 5",
         "nginx_draining: [backend1, backend2, backend3]",
-        r"lab.yml:\d+: `nginx_draining` has every backend, so nobody could take new visitors. Leave one out.",
+        r"lab.yml:\d+: `nginx_draining` has every backend, so that none takes new visitors. Leave one out.",
     ),
     "draining without a list": (
         LAB,
@@ -174,7 +169,7 @@ CASES = {
         LAB,
         "bind_ttl_seconds: 5",
         "nginx_backend_weights: {backend1: 50, backend2: 25}",
-        r"lab.yml:\d+: `nginx_backend_weights` says nothing of backend3. Add its share",
+        r"lab.yml:\d+: `nginx_backend_weights` has no weight for backend3. Add one",
     ),
     "a weight of nothing": (
         LAB,
@@ -192,19 +187,19 @@ CASES = {
         LAB,
         "bind_ttl_seconds: 5",
         "nginx_backend_weights: [50, 25, 25]",
-        r"`nginx_backend_weights` has no names in it. Write it like \{backend1: 50\}.",
+        r"`nginx_backend_weights` must be a mapping. Write it like \{backend1: 50\}.",
     ),
     "a template that names no group": (
-        WIRING,
-        "nginx_backends: \"{{ dict(groups['backends']",
-        "nginx_backends: \"{{ dict(groups['backend']",
-        r"wiring.yml:\d+: `nginx_backends` cannot be evaluated: .*backend",
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_backends: \"{{ dict(groups['backend'] | zip(tier_addresses.backends)) }}\"",
+        r"lab.yml:\d+: `nginx_backends` cannot be evaluated: .*backend",
     ),
     "a template that does not parse": (
-        WIRING,
-        'mysql_address: "{{ service_address }}"',
+        LAB,
+        "bind_ttl_seconds: 5",
         'mysql_address: "{{ service_address }"',
-        r"wiring.yml:\d+: `mysql_address` cannot be evaluated: .*yntax",
+        r"lab.yml:\d+: `mysql_address` cannot be evaluated: .*yntax",
     ),
 }
 

@@ -12,7 +12,8 @@ import yaml
 
 from lab.inventory import ROLES, ROOT, Inventory
 
-STEPS = ["install.yml", "configure.yml", "run.yml"]
+STEPS = ["install.yml", "configure.yml", "run.yml", "ready.yml"]
+OPTIONAL_STEPS = {"configure.yml", "run.yml"}
 NAMES = sorted(path.name for path in ROLES.iterdir())
 
 # Templates that nothing on the machine can judge, or that are judged after they are written.
@@ -23,15 +24,12 @@ NO_VALIDATE = {
     ): "systemd has no checker for it; tests/templates reads it, and the app refuses a wrong one",
     ("app", "revezamento.socket.j2"): "systemd verifies units by their name and place; tests/templates does",
     ("app", "revezamento.service.j2"): "the same",
-    ("client", "resolv.conf.j2"): "glibc has no checker; tests/templates reads it",
-    ("common", "resolv.conf.j2"): "the same",
+    ("common", "resolv.conf.j2"): "glibc has no checker; tests/templates reads it",
     ("common", "journald.conf.j2"): "journald has no checker; tests/templates reads it",
-    ("mysql", "service.conf.j2"): "a drop-in: systemd verifies it with its unit; tests/templates does",
     ("nftables", "nftables.service.j2"): "systemd verifies units by their name and place; tests/templates does",
-    ("nginx", "restart.conf.j2"): "a drop-in: systemd verifies it with its unit; tests/templates does",
-    ("redis", "service.conf.j2"): "the same",
 }
 
+OWN_MODULES = ["daemon"]  # ansible/library/
 KEYWORDS = """
 name block rescue always vars when register loop loop_control notify listen until retries delay no_log diff tags
 changed_when failed_when check_mode delegate_to connection become throttle run_once module_defaults environment
@@ -66,12 +64,49 @@ def flat(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 @role_names
 def test_grammar(role: str) -> None:
-    """Who knows one role finds the way in all of them."""
-    main = load(ROLES / role / "tasks" / "main.yml")
-    assert [task["ansible.builtin.import_tasks"] for task in main] == STEPS
-    assert all(set(task) <= {"name", "ansible.builtin.import_tasks", "tags"} for task in main)
+    """A reader who knows one role knows where to look in all of them."""
+    main = [task["ansible.builtin.import_tasks"] for task in load(ROLES / role / "tasks" / "main.yml")]
+    there = [step for step in STEPS if (ROLES / role / "tasks" / step).is_file()]
+    assert main == there
+    assert set(STEPS) - set(there) <= OPTIONAL_STEPS
     for file in ("defaults/main.yml", "meta/main.yml", "meta/argument_specs.yml"):
         assert (ROLES / role / file).is_file(), file
+
+
+SYSTEMD = {"ansible.builtin.systemd_service", "ansible.builtin.service"}
+MAY_START = {"systemd-timesyncd.service", "systemd-resolved.service"}
+"""Units of the distribution whose configuration is not ours."""
+
+
+@role_names
+def test_daemons_run_by_one_mechanism(role: str) -> None:
+    """The module `daemon` repairs what a run that was cut off left behind; a handler would be lost."""
+    assert not (ROLES / role / "handlers").exists()
+    assert not [task["name"] for task in tasks(role) if "notify" in task]
+    by_hand = [task[module]["name"] for task in tasks(role) for module in SYSTEMD & set(task)]
+    assert set(by_hand) <= MAY_START
+
+
+@role_names
+def test_it_waits_until_it_is_ready(role: str) -> None:
+    """A rolling change goes on to the next machine when the previous one passes: the role asks, and asks again."""
+    asked = list(flat(load(ROLES / role / "tasks" / "ready.yml")))
+    waits = [task for task in asked if "until" in task or "ansible.builtin.wait_for" in task]
+    assert waits or role in ("common", "nftables"), "nothing to wait for: these change at once"
+    assert asked
+
+
+@role_names
+def test_secrets_are_not_logged(role: str) -> None:
+    """Ansible prints the arguments of a role that fail its specification."""
+
+    def unprotected(specs: dict[str, Any], where: str = "") -> Iterator[str]:
+        for name, spec in specs.items():
+            if re.search(r"password|secret|senha|_key$", name) and not spec.get("no_log"):
+                yield f"{where}{name}"
+            yield from unprotected(spec.get("options", {}), f"{where}{name}.")
+
+    assert list(unprotected(options(role))) == []
 
 
 @role_names
@@ -139,4 +174,5 @@ def test_tasks_have_names_and_full_module_names(role: str) -> None:
     """A run reads as sentences; `copy` may be anybody's, `ansible.builtin.copy` is Ansible's."""
     for task in tasks(role):
         assert task.get("name"), task
-        assert [key for key in task if key not in KEYWORDS.split() and key.count(".") < 2] == [], task["name"]
+        known = {*KEYWORDS.split(), *OWN_MODULES}
+        assert [key for key in task if key not in known and key.count(".") < 2] == [], task["name"]

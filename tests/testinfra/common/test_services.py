@@ -6,7 +6,6 @@ import ipaddress
 
 from lab.machines import Box
 
-DNS_PORT = 53
 RNDC_PORT = 953
 """Where rndc steers BIND, on loopback alone."""
 
@@ -63,11 +62,7 @@ def _listening(machine: Box) -> tuple[set[tuple[str, int]], set[tuple[str, str, 
 
 
 def _expected(machine: Box) -> set[tuple[str, str, int]]:
-    ports = {
-        "dns": {("udp", DNS_PORT), ("tcp", DNS_PORT)},
-        "frontends": {("tcp", machine.role("nginx")["nginx_port"])},
-        "backends": {("tcp", machine.role("app")["app_port"])},
-        "redis": {("tcp", machine.role("redis")["redis_port"])},
-        "mysql": {("tcp", machine.role("mysql")["mysql_port"])},
-    }
-    return {(protocol, machine.address, port) for tier in machine.tiers for protocol, port in ports.get(tier, set())}
+    """What its tiers serve."""
+    serves = [service for tier in machine.tiers for service in machine.vars["tiers"][tier]["serves"]]
+    addresses = machine.vars["nginx_addresses"] if "frontends" in machine.tiers else [machine.address]
+    return {(one["proto"], address, port) for one in serves for address in addresses for port in one["ports"]}

@@ -52,8 +52,7 @@ def sql(speaker: Box, mysql: Box, user: str, password: str, *statements: str) ->
 
 def as_root(mysql: Box, statement: str) -> list[list[str]]:
     """Rows that the administrator of the machine sees."""
-    client = mysql.role("mysql")["mysql_flavour"]
-    printed = mysql.root_output(f"{client} --batch --skip-column-names --execute=%s", statement)
+    printed = mysql.root_output("mariadb --batch --skip-column-names --execute=%s", statement)
     return [line.split("\t") for line in printed.splitlines()]
 
 

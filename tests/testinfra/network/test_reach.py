@@ -1,4 +1,4 @@
-"""Who reaches whom: the guarded ports answer the machines that the inventory lists, and nobody else gets a word."""
+"""Who reaches whom: a port that is open to some machines answers those, and is silent to all others."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ Door = tuple[str, int]
 
 
 def guarded(lab: Lab) -> dict[Door, list[str]]:
-    """Every guarded port, and the addresses that may reach it."""
+    """Every TCP port that only some may reach, and their addresses."""
     return {
-        (box.address, int(guard["port"])): list(guard["from"]) for box in lab for guard in box.vars["nftables_guards"]
+        (box.address, int(port)): list(rule["from"])
+        for box in lab
+        for rule in box.vars["nftables_rules"]
+        for port in rule["ports"]
+        if rule["proto"] == "tcp" and "anyone" not in rule["from"]
     }
 
 
@@ -67,9 +71,8 @@ def test_it_gets_no_answer_from_what_it_may_not(
 
 def test_the_site_is_open_to_everybody(any_machine: Box, lab: Lab) -> None:
     """Web and DNS are what the system is for."""
-    doors = [(address, 80) for address in lab.addresses("frontends")] + [
-        (address, 53) for address in lab.addresses("dns")
-    ]
+    doors = [(address, lab.site_port) for address in lab.www_addresses]
+    doors += [(box.address, box.vars["bind_port"]) for box in lab.tier("dns")]
     for address, port in doors:
         knock = f"timeout {2 * SLOW} bash -c '</dev/tcp/{address}/{port}'"
         assert any_machine.run(knock).rc == ANSWERED, (address, port)

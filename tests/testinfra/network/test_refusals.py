@@ -239,7 +239,7 @@ def test_another_site_cannot_act_for_a_user(
 
 def test_the_site_itself_may(ana: Browser) -> None:
     """The positive case, as a browser sends it."""
-    headers = {"Origin": f"http://{ana.site}", "Sec-Fetch-Site": "same-origin"}
+    headers = {"Origin": ana.site_url, "Sec-Fetch-Site": "same-origin"}
     assert ana.logout(headers=headers).status == 204
 
 

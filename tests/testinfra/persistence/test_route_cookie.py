@@ -25,7 +25,7 @@ SPREAD_POINTS = 5
 @pytest.fixture(scope="session")
 def visit(client: Box, lab: Lab) -> Visits:
     """Makes visits from the client machine."""
-    return lambda asked: visits(client.python, asked, f"www.{lab.domain}")
+    return lambda asked: visits(client.python, asked, lab.site_name, lab.site_port)
 
 
 @pytest.fixture(scope="session")

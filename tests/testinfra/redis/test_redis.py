@@ -31,8 +31,8 @@ def test_it_talks_to_nobody_on_the_machine_itself(redis: Box) -> None:
 
 def test_a_wrong_password_is_refused(a_backend: Box, redis: Box) -> None:
     """To every account there is, to the one that every Redis has, and to one that is not there."""
-    settings = redis.role("redis")
-    for user in (settings["redis_app_user"], settings["redis_admin_user"], "default", "nobody"):
+    accounts = [account["name"] for account in redis.role("redis")["redis_accounts"]]
+    for user in (*accounts, "default", "nobody"):
         for password in ("wrong", ""):
             replies = speak(a_backend, redis, ["AUTH", user, password], ["PING"])
             assert [refusal(reply) for reply in replies] == ["WRONGPASS", "NOAUTH"], user
@@ -88,7 +88,7 @@ def test_the_app_may_touch_no_other_keys(a_backend: Box, redis: Box, command: st
 def test_the_administrator_is_let_in(a_backend: Box, redis: Box) -> None:
     """The opposite of all that is refused above: it is not refused to everybody."""
     _, who, keys = speak(a_backend, redis, as_admin(redis), ["ACL", "WHOAMI"], ["DBSIZE"])
-    assert who == redis.role("redis")["redis_admin_user"]
+    assert who == as_admin(redis)[1]
     assert isinstance(keys, int)
 
 

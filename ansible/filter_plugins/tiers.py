@@ -1,0 +1,72 @@
+"""What follows from the list of tiers (ansible/group_vars/all/tiers.yml)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+ANYONE = "anyone"
+
+Tiers = Mapping[str, Mapping[str, Any]]
+Rule = Mapping[str, Any]
+Groups = Mapping[str, list[str]]
+
+
+def allow_rules(tiers: Tiers) -> list[Rule]:
+    """Each tier's `serves` as rules `{to, proto, ports, from}`."""
+    return [{"to": name, **service} for name, tier in tiers.items() for service in tier["serves"]]
+
+
+def addresses_by_tier(tiers: Tiers, groups: Groups, hostvars: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The service addresses of every tier's machines; none for a group that is not in the inventory."""
+    return {name: [hostvars[host]["service_address"] for host in groups.get(name, [])] for name in tiers}
+
+
+def rules_by_address(rules: Iterable[Rule], addresses: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+    """The same rules with addresses instead of tiers; `anyone` stays as it is."""
+    return [
+        {
+            "proto": rule["proto"],
+            "ports": list(rule.get("ports", [])),
+            "from": [address for who in rule["from"] for address in addresses.get(who, [who])],
+        }
+        for rule in rules
+    ]
+
+
+def page_map(tiers: Tiers, groups: Groups, machines: Mapping[str, str], show_addresses: bool) -> dict[str, Any]:
+    """What the page draws: the tiers behind it with their machines (name -> address), and who asks whom."""
+
+    def machine(name: str) -> dict[str, str]:
+        return {"name": name, "address": machines[name]} if show_addresses else {"name": name}
+
+    behind = {name: tier for name, tier in tiers.items() if tier["serves"]}
+    links = [["users" if who == ANYONE else who, rule["to"]] for rule in allow_rules(tiers) for who in rule["from"]]
+    return {
+        "tiers": [
+            {
+                "name": name,
+                "label": tier["label"],
+                "runs": tier["runs"],
+                "machines": [machine(host) for host in groups.get(name, [])],
+            }
+            for name, tier in behind.items()
+        ],
+        "links": [link for number, link in enumerate(links) if link not in links[:number]],
+    }
+
+
+def batch_size(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> int | str:
+    """The `serial` of a tier's play: one machine at a time as soon as one of them is in service, else all at once."""
+    return 1 if any(hostvars[host].get("in_service") for host in hosts if host in hostvars) else "100%"
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "addresses_by_tier": addresses_by_tier,
+            "allow_rules": allow_rules,
+            "batch_size": batch_size,
+            "page_map": page_map,
+            "rules_by_address": rules_by_address,
+        }

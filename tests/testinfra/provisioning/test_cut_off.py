@@ -1,0 +1,140 @@
+"""A run that was cut off between the configuration and its daemon is repaired by the next one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.inventory import ROOT
+from lab.machines import Box, Lab
+from tests.testinfra.redis_wire import as_admin, speak
+
+pytestmark = [pytest.mark.disruptive, pytest.mark.provisioning]
+
+PLAYBOOK_SECONDS = 900
+CALLBACKS = Path(__file__).with_name("callbacks")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One daemon: the role and the setting that change it, and how to see on a machine what it runs with."""
+
+    role: str
+    tier: str
+    variables: dict[str, Any]
+    runs_with: Callable[[Lab, Box], str]
+    expected: str
+
+
+def redis_clients(lab: Lab, box: Box) -> str:
+    return str(speak(lab.tier("backends")[0], box, as_admin(box), ["CONFIG", "GET", "maxclients"])[1][1])
+
+
+def app_window(lab: Lab, box: Box) -> str:
+    environment = box.root_output(f"tr '\\0' '\\n' < /proc/{box.main_pid(box.service)}/environ")
+    return dict(line.split("=", 1) for line in environment.splitlines())["REVEZAMENTO_LOGIN_WINDOW_SECONDS"]
+
+
+def policy(lab: Lab, box: Box) -> str:
+    headers = box.output("curl --silent --head %s", f"http://{box.vars['nginx_addresses'][0]}:{lab.site_port}/")
+    return next(line.partition(": ")[2] for line in headers.splitlines() if line.startswith("Content-Security-Policy"))
+
+
+CASES = [
+    Case(
+        "common",
+        "clients",
+        {"common_journal_max_mb": 65},
+        lambda _, box: box.root_output(
+            "journalctl --unit=systemd-journald --output=cat --grep='System Journal' | tail -n 1 | grep -o 'max [^,]*'"
+        ),
+        "max 65M",
+    ),
+    Case(
+        "nftables",
+        "redis",
+        {"allow_more": [{"to": "redis", "proto": "tcp", "ports": [26379], "from": []}]},
+        lambda _, box: box.root_output("nft list ruleset | grep -c 26379 || true"),
+        "1",
+    ),
+    Case(
+        "mysql",
+        "mysql",
+        {"mysql_max_connections": 101},
+        lambda _, box: box.root_output("mariadb --batch --skip-column-names --execute='SELECT @@max_connections'"),
+        "101",
+    ),
+    Case("redis", "redis", {"redis_maxclients": 1001}, redis_clients, "1001"),
+    Case("app", "backends", {"app_login_window_seconds": 301}, app_window, "301"),
+    Case("nginx", "frontends", {"nginx_content_security_policy": "default-src 'self'"}, policy, "default-src 'self'"),
+    Case(
+        "bind",
+        "dns",
+        {"bind_ttl_seconds": 7},
+        lambda lab, box: box.output(
+            f"dig @{box.address} +noall +answer {lab.site_name} A | awk 'NR == 1 {{ print $2 }}'"
+        ),
+        "7",
+    ),
+]
+ALL_VARIABLES = {name: value for case in CASES for name, value in case.variables.items()}
+
+
+def play(*arguments: str, variables: dict[str, Any], environment: dict[str, str] | None = None) -> int:
+    """Run site.yml in a process group of its own; its exit code, negative for a signal."""
+    command = [
+        str(Path(sys.executable).with_name("ansible-playbook")),
+        f"--inventory={os.environ.get('LAB_INVENTORY') or 'inventory/lab'}",
+        *(["--extra-vars", json.dumps(variables)] if variables else []),
+        *arguments,
+        "ansible/site.yml",
+    ]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")} | (environment or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PLAYBOOK_SECONDS,
+        start_new_session=True,
+    )
+    if done.returncode > 0:
+        pytest.fail(f"{' '.join(command)}\n{done.stdout[-4000:]}{done.stderr[-2000:]}", pytrace=False)
+    return done.returncode
+
+
+@pytest.fixture(scope="module")
+def seen(lab: Lab) -> Iterator[dict[str, tuple[str, str]]]:
+    """What each daemon ran with after the run that was cut off, and after the next one."""
+    at_daemon = {
+        "CUT_OFF_AT": "daemon",
+        "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
+        "ANSIBLE_CALLBACKS_ENABLED": "cut_off",
+    }
+    try:
+        for case in CASES:
+            code = play(f"--tags={case.role}", variables=case.variables, environment=at_daemon)
+            assert code == -signal.SIGKILL, f"the run was not cut off at the daemon of {case.role}"
+        before = {case.role: case.runs_with(lab, lab.tier(case.tier)[0]) for case in CASES}
+        assert play(variables=ALL_VARIABLES) == 0
+        yield {case.role: (before[case.role], case.runs_with(lab, lab.tier(case.tier)[0])) for case in CASES}
+    finally:
+        assert play(variables={}) == 0
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.role)
+def test_the_next_run_repairs_one_that_was_cut_off(case: Case, seen: dict[str, tuple[str, str]]) -> None:
+    """The configuration was written, the daemon was not restarted: nothing tells the next run but the files."""
+    before, after = seen[case.role]
+    assert before != case.expected, "the daemon had the new configuration before the run that had to repair it"
+    assert after == case.expected

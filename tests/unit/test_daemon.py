@@ -1,0 +1,145 @@
+"""The module `daemon` compares what runs with what is written: when it starts, restarts, reloads, and when it does not.
+
+systemctl is a stand-in here; tests/testinfra/provisioning has the module on real machines.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import daemon
+import pytest
+from daemon import Daemon
+
+
+class Systemd:
+    """One unit: answers `systemctl show` and counts what it is asked to do."""
+
+    def __init__(self) -> None:
+        self.params: dict[str, Any] = {"unit": "x.service", "drop_in": None, "stop_first": [], "reload": False}
+        self.check_mode = False
+        self.is_active, self.boots, self.started, self.enabled = False, 0, 0.0, False
+        self.done: list[str] = []
+
+    def run_command(self, command: list[str]) -> tuple[int, str, str]:
+        verb = command[1]
+        if verb != "show":
+            self.done.append(" ".join(command[1:]))
+        if verb in ("start", "restart"):
+            self.start()
+        self.enabled |= verb == "enable"
+        started = datetime.fromtimestamp(self.started, UTC).strftime("%a %Y-%m-%d %H:%M:%S.%f UTC")
+        shown = {
+            "LoadState": "loaded",
+            "ActiveState": "active" if self.is_active else "inactive",
+            "UnitFileState": "enabled" if self.enabled else "disabled",
+            "NeedDaemonReload": "no",
+            "InvocationID": str(self.boots),
+            "InactiveExitTimestamp": started if self.boots else "",
+            "FragmentPath": "/usr/lib/systemd/system/x.service",
+            "DropInPaths": "",
+        }
+        return 0, "\n".join(f"{name}={value}" for name, value in shown.items()), ""
+
+    def start(self) -> None:
+        """As systemd does it, by order or by itself after a crash."""
+        time.sleep(0.02)  # later than any file that was written before
+        self.is_active, self.boots, self.started = True, self.boots + 1, time.time()
+        time.sleep(0.02)
+
+    def converge(self) -> str:
+        """One task of the module; what it did."""
+        self.done.clear()
+        return str(Daemon(self).run()["action"])
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Systemd:
+    monkeypatch.setattr(daemon, "STAMPS", tmp_path / "run")
+    (tmp_path / "restart.conf").write_text("1", encoding="utf-8")
+    (tmp_path / "reload.conf").write_text("1", encoding="utf-8")
+    fake = Systemd()
+    fake.params |= {"restart_on": [str(tmp_path / "restart.conf")], "reload_on": [str(tmp_path / "reload.conf")]}
+    return fake
+
+
+def write(systemd: Systemd, kind: str, text: str) -> None:
+    Path(systemd.params[f"{kind}_on"][0]).write_text(text, encoding="utf-8")
+
+
+def test_a_unit_that_does_not_run_is_enabled_and_started(systemd: Systemd) -> None:
+    """The first run."""
+    assert systemd.converge() == "start"
+    assert systemd.done == ["enable x.service", "start x.service"]
+
+
+def test_a_second_run_changes_nothing(systemd: Systemd) -> None:
+    """Idempotence: Ansible says changed=0."""
+    systemd.converge()
+    assert systemd.converge() == ""
+    assert systemd.done == []
+
+
+@pytest.mark.parametrize("kind", ["restart", "reload"])
+def test_a_changed_file_takes_effect_as_it_should(systemd: Systemd, kind: str) -> None:
+    """Whoever wrote it, this run or one that was cut off."""
+    systemd.converge()
+    write(systemd, kind, "2")
+    assert systemd.converge() == kind
+    assert systemd.converge() == ""
+
+
+def test_a_restart_makes_a_reload_unnecessary(systemd: Systemd) -> None:
+    """A daemon reads all its files when it starts."""
+    systemd.converge()
+    write(systemd, "restart", "2")
+    write(systemd, "reload", "2")
+    assert systemd.converge() == "restart"
+    assert systemd.converge() == ""
+
+
+def test_a_file_that_was_only_written_again_changes_nothing(systemd: Systemd) -> None:
+    """Its content decides, not its time."""
+    systemd.converge()
+    write(systemd, "restart", "1")
+    assert systemd.converge() == ""
+
+
+@pytest.mark.parametrize("kind", ["restart", "reload"])
+def test_a_daemon_that_restarted_by_itself_has_what_was_written_before(systemd: Systemd, kind: str) -> None:
+    """After a crash or a reboot nothing is known but times: older files are in effect, newer ones are not."""
+    systemd.converge()
+    write(systemd, kind, "2")
+    systemd.start()
+    assert systemd.converge() == ""
+    systemd.start()
+    write(systemd, kind, "3")
+    assert systemd.converge() == kind
+
+
+def test_the_first_run_over_a_running_daemon_compares_times(systemd: Systemd) -> None:
+    """A package starts its daemon with the distribution's configuration; ours comes later."""
+    systemd.start()
+    write(systemd, "restart", "2")
+    assert systemd.converge() == "restart"
+
+
+def test_check_mode_only_predicts(systemd: Systemd) -> None:
+    """`--check` says what would happen, and does nothing."""
+    systemd.converge()
+    write(systemd, "reload", "2")
+    systemd.check_mode = True
+    assert systemd.converge() == "reload"
+    assert systemd.done == []
+
+
+def test_units_in_the_way_are_stopped_before_a_restart(systemd: Systemd) -> None:
+    """A socket cannot be replaced while its service uses it."""
+    systemd.params["stop_first"] = ["y.service"]
+    systemd.converge()
+    write(systemd, "restart", "2")
+    systemd.converge()
+    assert systemd.done == ["stop y.service", "restart x.service"]
