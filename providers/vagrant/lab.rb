@@ -2,52 +2,64 @@
 
 require_relative "boxes"
 require_relative "inventory"
+require_relative "settings"
 
-# What the Vagrantfile uses beside Vagrant: settings of a run, the inventory, the box.
+# What the Vagrantfile uses: settings, the inventory, the box.
 module Lab
   ROOT = File.expand_path("../..", __dir__)
   KEY = File.join(ROOT, ".lab", "ssh", "id_ed25519")
+  RECORD = File.join(ROOT, ".lab", "settings")
   DRIVERS = %w[kvm qemu].freeze
 
   class << self
-    # The machines of inventory/lab, or of LAB_INVENTORY; in the network LAB_SUBNET, if that is set.
+    # The machines of LAB_INVENTORY, in the network LAB_SUBNET where that is set.
     def inventory
-      path = File.expand_path(setting("LAB_INVENTORY", "inventory/lab"), ROOT)
-      @inventory ||= Inventory.new(path, subnet: setting("LAB_SUBNET"))
+      @inventory ||= Inventory.new(File.expand_path(setting("LAB_INVENTORY"), ROOT), subnet: setting("LAB_SUBNET"))
     end
 
     def box(provider)
-      Boxes.choose(setting("LAB_RELEASE", "trixie"), provider, Boxes.architecture, own: setting("LAB_BOX"))
+      Boxes.choose(setting("LAB_RELEASE"), provider, Boxes.architecture, own: setting("LAB_BOX"))
     end
 
-    # What libvirt's machines run on: KVM, or QEMU's emulation where there is no KVM.
+    # How libvirt runs its machines: with KVM, or emulated by QEMU.
     def vm_driver
       driver = setting("LAB_VM_DRIVER", "kvm")
       return driver if DRIVERS.include?(driver)
 
-      raise Problem, "LAB_VM_DRIVER=#{driver} is not known. Remedy: #{DRIVERS.join(' or ')}."
+      raise Problem, "LAB_VM_DRIVER=#{driver} is not supported. Remedy: #{DRIVERS.join(' or ')}."
     end
 
-    # By how much machines are slower than real ones: deadlines are multiplied by it.
+    # Every timeout is multiplied by this.
     def slow
-      told = setting("LAB_SLOW", "1")
-      return told.to_i if told.match?(/\A[1-9]\d*\z/)
+      factor = setting("LAB_SLOW", "1")
+      return factor.to_i if factor.match?(/\A[1-9]\d*\z/)
 
-      raise Problem, "LAB_SLOW=#{told} is not a whole number from 1 on. Remedy: LAB_SLOW=10 for emulated machines."
+      raise Problem, "LAB_SLOW=#{factor} is not a positive whole number. Remedy: LAB_SLOW=10 for emulated machines."
     end
 
-    # A machine that runs Ansible instead of this host: where LAB_CONTROL says so, and on Windows. Else nil.
+    # The machine that runs Ansible instead of this computer: LAB_CONTROL, or the client on Windows. nil: this computer.
     def control
       client = inventory.machines.find { |machine| machine.tiers.include?("clients") }
       name = setting("LAB_CONTROL") || (client&.name if Vagrant::Util::Platform.windows?)
       return name if name.nil? || inventory.machines.any? { |machine| machine.name == name }
 
-      raise Problem, "LAB_CONTROL=#{name} is no machine of the inventory. Remedy: LAB_CONTROL=#{client&.name}, or none."
+      raise Problem, "LAB_CONTROL=#{name} is not in the inventory. Remedy: LAB_CONTROL=#{client&.name}, or unset it."
     end
 
     def setting(name, default = nil)
-      value = ENV.fetch(name, "")
-      value.empty? ? default : value
+      settings[name] || default
+    end
+
+    def settings
+      @settings ||= Settings.new(file: RECORD, exists: exists?)
+    end
+
+    # Whether Vagrant had made a machine when the command began: it keeps the id of each.
+    def exists?
+      return @exists unless @exists.nil?
+
+      state = File.expand_path(ENV.fetch("VAGRANT_DOTFILE_PATH", ".vagrant"), ROOT)
+      @exists = Dir.glob("machines/*/*/id", base: state).any?
     end
   end
 end
