@@ -6,11 +6,11 @@ require "rbconfig"
 require "socket"
 
 module Lab
-  # This computer, as far as the preflight asks it: files, commands, networks, memory.
+  # What the preflight reads from this computer: files, commands, networks, memory.
   class Computer
-    REJECTED = 0x200 # RTF_REJECT: a route that leads nowhere, so nobody lives there
+    REJECTED = 0x200 # RTF_REJECT: the route refuses traffic, so the network is not in use
 
-    # What a command prints; nil where it fails, or is not installed.
+    # A command's output; nil if it fails or is not installed.
     SHELL = lambda do |*command|
       printed, status = Open3.capture2(*command, err: File::NULL)
       printed if status.success?
@@ -18,19 +18,19 @@ module Lab
       nil
     end
 
-    # root: where its files are; run: how commands are run; system: linux, darwin or windows, as Ruby calls them.
+    # root: the file system's root; run: how commands are run; system: Ruby's `host_os`.
     def initialize(root: "/", run: SHELL, system: RbConfig::CONFIG["host_os"])
       @root, @run, @system = root, run, system
     end
 
-    # The lines of a file; nil where there is none.
+    # The lines of a file; nil if it does not exist.
     def lines(path)
       path = File.join(@root, path)
       File.readlines(path, chomp: true) if File.exist?(path)
     end
 
-    # What a command prints; "" where it fails, or is not installed.
-    def ask(*command)
+    # A command's output; "" if it fails or is not installed.
+    def output_of(*command)
       @run.call(*command).to_s
     end
 
@@ -42,20 +42,20 @@ module Lab
       @system.include?("darwin")
     end
 
-    # In MB; nil where nobody tells.
+    # In MB; nil if unknown.
     def free_memory_mb
       available = lines("proc/meminfo")&.find { |line| line.start_with?("MemAvailable:") }
       return available.split[1].to_i / 1024 if available
 
-      ask("sysctl", "-n", "hw.memsize").to_i / 1024**2 if macos?
+      output_of("sysctl", "-n", "hw.memsize").to_i / 1024**2 if macos?
     end
 
-    # [name of an interface, its network], for each network: Linux' routes, elsewhere the interfaces' addresses.
+    # [interface, network] for each network in use: on Linux from the routes, elsewhere from the interfaces' addresses.
     def networks
       routes = lines("proc/net/route") || (return interfaces)
       routes.drop(1).map(&:split).filter_map do |name, destination, _, flags, _, _, _, mask|
         length = address(mask).to_i.to_s(2).count("1")
-        next if length <= 1 || flags.hex.anybits?(REJECTED) # everything, also in two halves, as VPNs write it
+        next if length <= 1 || flags.hex.anybits?(REJECTED) # the default route, which VPNs split into two halves
 
         [name, address(destination).mask(length)]
       end
@@ -63,7 +63,7 @@ module Lab
 
     private
 
-    # The kernel writes addresses as it keeps them: the last number first.
+    # The kernel prints addresses in little-endian byte order.
     def address(hex)
       IPAddr.new([hex].pack("H*").unpack("C4").reverse.join("."))
     end

@@ -4,7 +4,7 @@ require_relative "check"
 require_relative "provisioning"
 
 module Lab
-  # What the lab adds to Vagrant, by its own interface: nothing to install.
+  # The lab's extension of Vagrant. It is loaded from here, so there is nothing to install.
   class Plugin < Vagrant.plugin("2")
     name "revezamento"
 

@@ -5,27 +5,27 @@ require_relative "computer"
 require_relative "virtualbox"
 
 module Lab
-  # Judges this computer before the first boot, where Vagrant and the providers would fail late or in riddles.
+  # Checks this computer before the first boot. Vagrant and its providers would fail later, with obscure messages.
   class Preflight
-    ALTERNATIVES = %w[192.168.56 172.20.0 10.20.30 172.30.0 192.168.156].freeze
-    HYPERVISOR_MB = 64 # for each machine, beside its memory
-    EMULATOR_MB = 1250 # the same where QEMU emulates: it keeps up to 1 GB of code that it has translated
+    ALTERNATIVES = %w[192.168.57 172.20.0 10.20.30 172.30.0 192.168.156].freeze
+    HYPERVISOR_MB = 64 # per machine, in addition to its memory
+    EMULATOR_MB = 1250 # the same when QEMU emulates: it caches up to 1 GB of translated code
 
-    # Interfaces that a provider leaves behind and takes up again.
+    # Interfaces that a provider keeps and reuses.
     OWN_INTERFACES = {
       "virtualbox" => /\Avboxnet/, "vmware_desktop" => /\Avmnet/, "parallels" => /\A(vnic|bridge)/
     }.freeze
 
-    # provider: Vagrant's name of it. subnet: three numbers. machines: those to boot, as Lab::Machine.
-    # emulated: without the processor's virtualisation.
+    # provider: its name in Vagrant. subnet: three octets. machines: the Lab::Machines to boot.
+    # emulated: without hardware virtualization.
     def initialize(provider:, subnet:, machines:, emulated: false, computer: Computer.new)
       @provider, @subnet, @machines, @computer = provider, subnet, machines, computer
       @hypervisor_mb = emulated ? EMULATOR_MB : HYPERVISOR_MB
       @virtualbox = VirtualBox.new(computer) if provider == "virtualbox"
     end
 
-    # A sentence or more for each thing that is in the way, with its remedy; none when all is well.
-    # first: no machine is there yet, so the network and the memory are still to be had.
+    # One message per problem, with its remedy; empty if the computer is ready.
+    # first: no machine exists yet, so its network and memory must still be free.
     def problems(first: true)
       [refused_network, @virtualbox&.dhcp_server(@machines), *([network_in_use, memory] if first)].compact
     end
@@ -33,7 +33,7 @@ module Lab
     private
 
     def refused_network
-      @virtualbox.refusal(network(@subnet), another_subnet || "LAB_SUBNET=192.168.56") unless allowed?(@subnet)
+      @virtualbox.refusal(network(@subnet), another_subnet || "LAB_SUBNET=192.168.57") unless allowed?(@subnet)
     end
 
     def allowed?(subnet)
@@ -44,10 +44,10 @@ module Lab
       interface, other = users(@subnet).first
       return unless interface
 
-      move = another_subnet ? "#{another_subnet} vagrant up" : "end what uses it"
+      move = another_subnet ? "#{another_subnet} vagrant up" : "stop what uses it"
       return <<~TEXT.chomp if interface.start_with?("podman")
-        The embedded lab (containers) is up with the same addresses: #{interface} has #{other}.
-        Remedy: make down, where it was started. Or both beside each other: #{move}
+        The container lab is up with the same addresses: #{interface} has #{other}.
+        Remedy: make down, in the folder where it was started. To run both: #{move}
       TEXT
 
       <<~TEXT.chomp
@@ -56,13 +56,13 @@ module Lab
       TEXT
     end
 
-    # `LAB_SUBNET=…` of a network that nobody here uses and that the provider allows; nil where there is none.
+    # `LAB_SUBNET=…` with a network that is free and that the provider allows; nil if there is none.
     def another_subnet
       free = ALTERNATIVES.find { |subnet| users(subnet).empty? && allowed?(subnet) }
       "LAB_SUBNET=#{free}" if free
     end
 
-    # Interface => its network, for each that overlaps and is not the lab's own.
+    # Interface => network, for each that overlaps and is not the lab's own.
     def users(subnet)
       overlapping = @computer.networks.select do |name, other|
         pair = [other, network(subnet)]
@@ -75,22 +75,22 @@ module Lab
       OWN_INTERFACES.fetch(@provider, /\A\z/).match?(interface) || interface == libvirt_bridge
     end
 
-    # The bridge of our network, where an interrupted run has left it.
+    # The bridge of the lab's network, which an interrupted run leaves behind.
     def libvirt_bridge
       return unless @provider == "libvirt"
 
-      network = ["net-info", "revezamento-#{@subnet}"]
-      @libvirt_bridge ||= @computer.ask("virsh", "--connect=qemu:///system", *network)[/^Bridge:\s+(\S+)/, 1] || "none"
+      command = ["virsh", "--connect=qemu:///system", "net-info", "revezamento-#{@subnet}"]
+      @libvirt_bridge ||= @computer.output_of(*command)[/^Bridge:\s+(\S+)/, 1] || "none"
     end
 
-    # Docker names its bridges after the network's id.
+    # Docker names a bridge after its network's ID.
     def docker(interface)
       return " of Docker" if interface == "docker0"
       return unless interface.start_with?("br-")
 
-      listed = @computer.ask("docker", "network", "ls", "--no-trunc", "--format={{.ID}} {{.Name}}").lines.map(&:split)
-      _, name = listed.find { |id, _| id.start_with?(interface.delete_prefix("br-")) }
-      " of Docker (docker network rm #{name} takes it away)" if name
+      listed = @computer.output_of("docker", "network", "ls", "--no-trunc", "--format={{.ID}} {{.Name}}")
+      _, name = listed.lines.map(&:split).find { |id, _| id.start_with?(interface.delete_prefix("br-")) }
+      " of Docker (docker network rm #{name} removes it)" if name
     end
 
     def memory
@@ -99,8 +99,8 @@ module Lab
       return if free.nil? || free >= needed
 
       <<~TEXT.chomp
-        #{@machines.size} machines need #{needed} MB of memory, and this computer has #{free} MB to give.
-        Remedy: end what needs memory; or less memory_mb in the inventory; or some machines alone, by their names.
+        #{@machines.size} machines need #{needed} MB of memory, and this computer has #{free} MB free.
+        Remedy: close other programs, lower memory_mb in the inventory, or start only some machines: vagrant up NAME…
       TEXT
     end
 

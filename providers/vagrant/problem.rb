@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 module Lab
-  # Something that keeps the machines from being made: the message says what, and what to do.
-  # Vagrant shows its own errors without a backtrace; the tests run without Vagrant.
+  # Why no machine can be made, and how to fix it.
+  # Vagrant shows its own errors without a backtrace; the Ruby tests run without Vagrant.
   class Problem < (defined?(Vagrant) ? Vagrant::Errors::VagrantError : StandardError)
     attr_reader :error_message
 

@@ -4,38 +4,38 @@ require "socket"
 require_relative "control"
 
 module Lab
-  # Vagrant provisions a machine when it has booted. Ansible shall have all of them at once, so here each
-  # is only made ready and remembered; at the end of the command one run of Ansible has them all.
+  # Vagrant provisions each machine as soon as it has booted. Ansible needs all of them at once, so this only
+  # prepares and remembers each machine; at the end of the command, ProvisionAll runs Ansible once for all.
   class Provisioner < Vagrant.plugin("2", :provisioner)
-    # Before the boot: a machine without Vagrant's mark was never provisioned.
+    # Runs before the boot: a machine without Vagrant's marker file was never provisioned.
     def configure(_root_config)
-      @new = !Provisioner.mark(machine).file?
+      @new = !Provisioner.marker(machine).file?
     end
 
     def provision
       key = File.read("#{KEY}.pub").strip
-      machine.communicate.sudo("key='#{key}'\n#{File.read(File.join(__dir__, 'ready'))}")
+      machine.communicate.sudo("key='#{key}'\n#{File.read(File.join(__dir__, 'prepare-guest'))}")
       ProvisionAll.remember(machine, is_new: @new)
     end
 
-    # Where Vagrant writes that a machine was provisioned, before it tries.
-    def self.mark(machine)
+    # The file by which Vagrant knows that a machine was provisioned. It is written before the attempt.
+    def self.marker(machine)
       machine.data_dir.join("action_provision")
     end
   end
 
-  # The end of a command: provisions what was remembered. A machine that is new concerns all others, so
-  # then each that answers takes part; else those that were named.
+  # Runs at the end of a command. A new machine changes the configuration of the others, so if there is one, every
+  # machine that answers is provisioned; otherwise only the ones that the command named.
   class ProvisionAll
     LOCK = Mutex.new
-    ANSWER_SECONDS = 3
+    CONNECT_SECONDS = 3
 
     class << self
       def remember(machine, is_new:)
         LOCK.synchronize { remembered[machine] = is_new }
       end
 
-      # Machine => whether it is new; each is told once.
+      # Machine => whether it is new; then forgets them.
       def take
         LOCK.synchronize { remembered.dup.tap { remembered.clear } }
       end
@@ -61,34 +61,34 @@ module Lab
 
     def provision(machines, interface)
       fresh = machines.select { |_, is_new| is_new }.keys
-      return give_up(fresh, interface) if $! # some machine did not boot
+      return give_up(fresh, interface) if $! # a machine did not boot
 
       names = fresh.empty? ? machines.keys.map { |machine| machine.name.to_s } : answering
-      interface.info("Provisioning #{names.join(', ')} at once, with Ansible#{" on #{Lab.control}" if Lab.control}.")
+      interface.info("Provisioning #{names.join(', ')} with Ansible#{" on #{Lab.control}" if Lab.control}.")
       return interface.success(AFTERWARDS) if Control.for(machines.keys.first).provision(names, addresses(fresh))
 
-      forget(fresh)
-      raise Problem, "Ansible failed: its last lines tell where and why. The machines stay up.\n" \
-                     "Next: correct it, and the same command again, or vagrant provision."
+      unmark(fresh)
+      raise Problem, "Ansible failed; the output above says where and why. The machines stay up.\n" \
+                     "Next: fix it and repeat the command, or run vagrant provision."
     end
 
     def give_up(fresh, interface)
-      forget(fresh)
-      interface.warn("Nothing was provisioned, since not every machine is up.\nNext: correct it, and vagrant up again.")
+      unmark(fresh)
+      interface.warn("Nothing was provisioned, because not every machine is up.\nNext: fix it, then vagrant up.")
     end
 
-    # The next `vagrant up` provisions them again.
-    def forget(fresh)
-      fresh.each { |machine| Provisioner.mark(machine).unlink if Provisioner.mark(machine).file? }
+    # So that the next `vagrant up` provisions them.
+    def unmark(fresh)
+      fresh.map { |machine| Provisioner.marker(machine) }.select(&:file?).each(&:unlink)
     end
 
     def answering
-      asking = Lab.inventory.machines.map { |known| Thread.new { known.name if answers?(known.address) } }
-      asking.filter_map(&:value)
+      threads = Lab.inventory.machines.map { |machine| Thread.new { machine.name if answers?(machine.address) } }
+      threads.filter_map(&:value)
     end
 
     def answers?(address)
-      Socket.tcp(address, 22, connect_timeout: ANSWER_SECONDS * Lab.slow, &:close)
+      Socket.tcp(address, 22, connect_timeout: CONNECT_SECONDS * Lab.slow, &:close)
       true
     rescue SystemCallError, IOError
       false

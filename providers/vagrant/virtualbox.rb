@@ -4,7 +4,7 @@ require "ipaddr"
 require_relative "computer"
 
 module Lab
-  # What VirtualBox allows: https://www.virtualbox.org/manual/ch06.html#network_hostonly
+  # The networks that VirtualBox allows: https://www.virtualbox.org/manual/ch06.html#network_hostonly
   class VirtualBox
     RANGE = IPAddr.new("192.168.56.0/21")
     CONFIGURATION = "/etc/vbox/networks.conf"
@@ -15,40 +15,41 @@ module Lab
       @computer = computer
     end
 
-    # Whether a machine may be in the network, an IPAddr.
+    # Whether VirtualBox allows host-only networks in `network`, an IPAddr.
     def allows?(network)
       !restricts? || ranges.any? { |range| range.ipv4? && VirtualBox.contains?(range, network) }
     end
 
-    # Why it may not, and the two lines that allow it. other: `LAB_SUBNET=…` that is allowed.
+    # Why it does not, and the two lines that allow it. other: `LAB_SUBNET=…` with an allowed network.
     def refusal(network, other)
+      allowed = ranges.map { |range| cidr(range) }.join(", ")
       <<~TEXT.chomp
-        VirtualBox refuses host-only networks in #{spell(network)}: it allows #{ranges.map { |r| spell(r) }.join(', ')}.
-        #{wrong_lines}Remedy: these two lines in #{CONFIGURATION} (make the file, as root), stars included:
+        VirtualBox blocks #{cidr(network)} until you allow it. Allowed now: #{allowed}.
+        #{wrong_lines}Remedy: put these two lines into #{CONFIGURATION} (as root; create the file), with the asterisks:
 
-        * #{spell(RANGE)}
-        * #{spell(network)}
+        * #{cidr(RANGE)}
+        * #{cidr(network)}
 
-        Or move the lab: #{other} vagrant up
+        Or use another network: #{other} vagrant up
       TEXT
     end
 
-    # Its first network has a server for DHCP at 192.168.56.100, which may be the address of a Lab::Machine.
-    # Nil where all is well.
+    # The DHCP server of VirtualBox's first network has 192.168.56.100, which may be a machine's address.
+    # nil if no machine has a DHCP server's address.
     def dhcp_server(machines)
-      servers = @computer.ask("VBoxManage", "list", "dhcpservers").split(/\n{2,}/)
+      servers = @computer.output_of("VBoxManage", "list", "dhcpservers").split(/\n{2,}/)
       servers.select { |server| server.match?(/^Enabled:\s+Yes/) }.each do |server|
-        machine = machines.find { |known| known.address == server[/^(?:Dhcpd )?IP:\s+(\S+)/, 1] } || next
+        machine = machines.find { |listed| listed.address == server[/^(?:Dhcpd )?IP:\s+(\S+)/, 1] } || next
         return <<~TEXT.chomp
-          VirtualBox has a server for DHCP at #{machine.address}, the address of #{machine.name}; the lab needs none.
+          VirtualBox has a DHCP server at #{machine.address}, the address of #{machine.name}. The lab does not need it.
           Remedy: VBoxManage dhcpserver remove --netname "#{server[/^NetworkName:\s+(.+)/, 1]}"
-          Or another network: LAB_SUBNET=192.168.57 vagrant up
+          Or use another network: LAB_SUBNET=192.168.57 vagrant up
         TEXT
       end
       nil
     end
 
-    # IPAddr#include? of older Rubies looks at the first address alone.
+    # IPAddr#include? of older Rubies compares only the first address.
     def self.contains?(outer, inner)
       [inner.to_range.first, inner.to_range.last].all? { |address| outer.include?(address) }
     end
@@ -58,24 +59,24 @@ module Lab
     def restricts?
       return false if @computer.windows?
 
-      version = Gem::Version.new(@computer.ask("VBoxManage", "--version")[/\d+(\.\d+)+/] || ON_MACOS_UNTIL)
+      version = Gem::Version.new(@computer.output_of("VBoxManage", "--version")[/\d+(\.\d+)+/] || ON_MACOS_UNTIL)
       version >= RESTRICTS_SINCE && !(@computer.macos? && version >= ON_MACOS_UNTIL)
     end
 
-    # With the file its lines are all that counts.
+    # The file replaces the default range.
     def ranges
       return [RANGE] unless configuration
 
       configuration.grep(/\A\s*\*/).flat_map { |line| line.delete("*").split.filter_map { |word| range(word) } }
     end
 
-    # A word about lines that VirtualBox does not understand.
+    # The lines that VirtualBox does not understand.
     def wrong_lines
       wrong = (configuration || []).reject do |line|
         line.strip.empty? || line.start_with?("#") ||
           (line.match?(/\A\s*\*/) && line.delete("*").split.all? { |word| range(word) })
       end
-      wrong.map { |line| "In the file, this is no range of networks: #{line.strip}\n" }.join
+      wrong.map { |line| "This line of the file is not a range of networks: #{line.strip}\n" }.join
     end
 
     def configuration
@@ -88,7 +89,7 @@ module Lab
       nil
     end
 
-    def spell(range)
+    def cidr(range)
       "#{range}/#{range.prefix}"
     end
   end

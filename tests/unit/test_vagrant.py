@@ -1,4 +1,4 @@
-"""The Vagrantfile, read by Vagrant itself: no machine is started, and no network is asked."""
+"""The Vagrantfile, read by Vagrant itself, without starting a machine or using the network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BACKENDS = 12
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Vagrant's own files: none of this user's boxes and settings."""
+    """A Vagrant home without this user's boxes and settings."""
     return tmp_path_factory.mktemp("vagrant")
 
 
@@ -36,14 +36,14 @@ def vagrant(home: Path, *arguments: str, **settings: str) -> subprocess.Complete
 
 
 def machines(run: subprocess.CompletedProcess[str]) -> list[str]:
-    """The names in what `vagrant status` prints."""
+    """The names in the output of `vagrant status`."""
     assert run.returncode == 0, run.stdout + run.stderr
     return re.findall(r"^(\S+) +not created", run.stdout, re.MULTILINE)
 
 
 @pytest.fixture
 def twelve(lab: Copy) -> Copy:
-    """The lab with twelve backends, written down."""
+    """The lab with twelve backends in its hosts.yml."""
     path = lab.path / "hosts.yml"
     hosts = yaml.safe_load(path.read_text(encoding="utf-8"))
     hosts["all"]["children"]["backends"]["hosts"] = {
@@ -54,14 +54,14 @@ def twelve(lab: Copy) -> Copy:
     return lab
 
 
-def test_the_labs_machines_are_vagrants(home: Path) -> None:
-    """The inventory is the one truth, for Vagrant as well."""
+def test_vagrant_has_the_machines_of_the_inventory(home: Path) -> None:
+    """They are listed nowhere else."""
     assert vagrant(home, "validate").returncode == 0
     assert machines(vagrant(home, "status")) == Inventory.load("inventory/lab").groups["all"]
 
 
-def test_more_backends_are_more_lines_and_nothing_else(home: Path, twelve: Copy) -> None:
-    """Twelve backends: each is known to Vagrant, in the inventory's order."""
+def test_a_backend_is_one_line_of_the_inventory(home: Path, twelve: Copy) -> None:
+    """Vagrant has all twelve backends, in the inventory's order."""
     settings = {"LAB_INVENTORY": str(twelve.path)}
     validated = vagrant(home, "validate", **settings)
     assert validated.returncode == 0, validated.stderr
@@ -70,8 +70,8 @@ def test_more_backends_are_more_lines_and_nothing_else(home: Path, twelve: Copy)
     assert machines(vagrant(home, "status", **settings)) == expected
 
 
-def test_a_broken_inventory_is_told_without_a_backtrace(home: Path, lab: Copy) -> None:
-    """The message names the file, the machine and the remedy; Vagrant is not to blame."""
+def test_a_broken_inventory_is_reported_without_a_backtrace(home: Path, lab: Copy) -> None:
+    """The message names the file, the machines and the remedy."""
     lab.replace("hosts.yml", "172.20.0.11", "172.20.0.10")
     run = vagrant(home, "status", LAB_INVENTORY=str(lab.path))
     assert run.returncode != 0
@@ -86,12 +86,12 @@ def test_a_broken_inventory_is_told_without_a_backtrace(home: Path, lab: Copy) -
         ("LAB_VM_DRIVER", "xen", "Remedy: kvm or qemu."),
         ("LAB_SLOW", "very", "Remedy: LAB_SLOW=10"),
         ("LAB_SLOW", "0", "Remedy: LAB_SLOW=10"),
-        ("LAB_SUBNET", "192.168", "Write it like 192.168.56."),
-        ("LAB_INVENTORY", "inventory/nowhere", "LAB_INVENTORY names the folder of another one."),
+        ("LAB_SUBNET", "192.168", "Example: 192.168.57."),
+        ("LAB_INVENTORY", "inventory/nowhere", "LAB_INVENTORY is the folder of an inventory."),
     ],
 )
-def test_a_wrong_setting_is_told_with_its_remedy(home: Path, setting: str, value: str, words: str) -> None:
-    """A typing error in the environment is not to be searched for in Vagrant's debug output."""
+def test_a_wrong_setting_is_reported_with_a_remedy(home: Path, setting: str, value: str, words: str) -> None:
+    """A typo in the environment must not need Vagrant's debug output."""
     run = vagrant(home, "validate", **{setting: value})
     assert run.returncode != 0
     assert words in run.stderr
@@ -99,18 +99,18 @@ def test_a_wrong_setting_is_told_with_its_remedy(home: Path, setting: str, value
 
 
 def test_up_is_refused_before_the_first_boot(home: Path, lab: Copy) -> None:
-    """Preflight runs in Vagrant, once, and before anything was made. More memory than any computer has is asked for."""
+    """Vagrant runs the preflight once, before it makes anything. No computer has the memory that is needed here."""
     lab.replace("hosts.yml", "memory_mb: 1024", "memory_mb: 1000000000")
     run = vagrant(home, "up", LAB_INVENTORY=str(lab.path))
     assert run.returncode != 0
     assert (run.stdout + run.stderr).count("No machine was started.") == 1, run.stdout + run.stderr
-    assert "MB to give" in run.stderr
+    assert "MB free" in run.stderr
     assert machines(vagrant(home, "status", LAB_INVENTORY=str(lab.path))) == Inventory.load(lab.path).groups["all"]
 
 
 @dataclass(frozen=True)
 class FakeLab:
-    """Vagrant with machines made of nothing: tests/vagrant/Vagrantfile."""
+    """Vagrant with fake machines: tests/vagrant/Vagrantfile."""
 
     home: Path
     folder: Path
@@ -137,7 +137,7 @@ class FakeLab:
         return Inventory.load(self.inventory).groups["all"]
 
     def provisioned(self) -> list[list[str]]:
-        """The machines of each run of Ansible in the last command."""
+        """The machines of each run of Ansible in the last Vagrant command."""
         lines = self.log.read_text(encoding="utf-8").splitlines()
         return [line.split()[1].split(",") for line in lines if line.startswith("ansible: ")]
 
@@ -151,7 +151,7 @@ def fake(home: Path, lab: Copy, tmp_path: Path) -> FakeLab:
 
 
 def test_all_machines_are_provisioned_once_and_together(fake: FakeLab) -> None:
-    """After the last has booted, whichever that is. A second `up` finds nothing to do, `provision` does as told."""
+    """Ansible runs after the last machine has booted. A second `up` has nothing to do; `provision` runs it again."""
     first = fake.vagrant("up")
     assert first.returncode == 0, first.stdout + first.stderr
     assert fake.provisioned() == [fake.names]
@@ -169,16 +169,16 @@ def test_all_machines_are_provisioned_once_and_together(fake: FakeLab) -> None:
     assert (everybody.returncode, fake.provisioned()) == (0, [fake.names])
 
 
-def test_a_new_machine_concerns_those_that_are_up(fake: FakeLab) -> None:
-    """Frontends that do not hear of a new backend send it nobody. What is not up cannot be told."""
+def test_a_new_machine_provisions_the_running_ones_too(fake: FakeLab) -> None:
+    """Frontends have to learn of a new backend. Machines that are down are left out."""
     assert fake.vagrant("up", "frontend1", "mysql1").returncode == 0
     assert fake.provisioned() == [["mysql1", "frontend1"]]
     assert fake.vagrant("up", "backend2").returncode == 0
     assert fake.provisioned() == [["mysql1", "backend2", "frontend1"]]
 
 
-def test_a_machine_that_does_not_boot_keeps_the_others_waiting(fake: FakeLab) -> None:
-    """Half a lab is not provisioned; the next `vagrant up` has all of them, since none of them was."""
+def test_nothing_is_provisioned_unless_all_machines_boot(fake: FakeLab) -> None:
+    """The next `vagrant up` provisions all of them."""
     broken = fake.vagrant("up", FAKE_BROKEN="backend2")
     assert broken.returncode != 0
     assert "backend2 does not boot" in broken.stderr
@@ -188,8 +188,8 @@ def test_a_machine_that_does_not_boot_keeps_the_others_waiting(fake: FakeLab) ->
     assert fake.provisioned() == [fake.names]
 
 
-def test_a_failure_of_ansible_is_one_of_vagrant(fake: FakeLab) -> None:
-    """It tells what to do, leaves the machines up, and the same command tries again."""
+def test_vagrant_fails_when_ansible_fails(fake: FakeLab) -> None:
+    """The message has a remedy, the machines stay up, and the same command tries again."""
     failed = fake.vagrant("up", FAKE_ANSIBLE="false")
     assert failed.returncode != 0
     assert "Ansible failed" in failed.stderr
@@ -199,22 +199,42 @@ def test_a_failure_of_ansible_is_one_of_vagrant(fake: FakeLab) -> None:
 
 
 def test_a_machine_of_the_lab_can_run_ansible(fake: FakeLab) -> None:
-    """For Windows, which has none: the machine gets the project and the key, and no secret of this computer."""
-    run = fake.vagrant("up", LAB_CONTROL="client")
+    """Windows has no Ansible: the machine gets the project and the key, and none of this computer's secrets."""
+    settings = {"LAB_CONTROL": "client", "LAB_INVENTORY": "inventory/lab"}  # one that the client gets, too
+    run = fake.vagrant("up", "redis1", "client", **settings)
     assert run.returncode == 0, run.stdout + run.stderr
     last = fake.log.read_text(encoding="utf-8").splitlines()[-1]
     assert last.startswith("client: env ")
-    assert " sh providers/vagrant/outside sh providers/vagrant/provision mysql1,redis1," in last
+    assert " sh providers/vagrant/with-provider-resolver sh providers/vagrant/provision redis1,client " in last
     with tarfile.open(f"{fake.log}.tar") as archive:
         modes = {member.name: member.mode for member in archive}
     assert {"ansible/site.yml", "app/pyproject.toml", "inventory/lab/hosts.yml", "requirements.txt"} <= set(modes)
     assert (modes["lab/bootstrap"], modes["ansible.cfg"]) == (0o755, 0o644)
-    assert {name.split("/")[1] for name in modes if name.startswith(".lab/")} <= {"ssh"}
+    assert {name for name in modes if name.startswith(".lab/")} <= {".lab/ssh/id_ed25519", ".lab/ssh/id_ed25519.pub"}
     assert not [name for name in modes if name.startswith((".git/", ".venv/", ".vagrant/"))]
 
 
-def test_its_ruby_holds() -> None:
-    """Preflight, inventory and boxes, judged by Ruby's own tests; a warning is a failure."""
+def test_a_lab_keeps_the_settings_that_it_was_made_with(fake: FakeLab) -> None:
+    """The first `up` records them. Later the record wins over the environment, and Ansible gets it as well."""
+    record = Path(f"{fake.log}.settings")
+    assert fake.vagrant("status").returncode == 0
+    assert not record.exists()
+    assert fake.vagrant("up", "redis1").returncode == 0
+    assert record.read_text(encoding="utf-8").splitlines() == [
+        f"LAB_INVENTORY={fake.inventory}",
+        "LAB_SUBNET=198.51.100",
+        "LAB_RELEASE=trixie",
+    ]
+    before = record.read_text(encoding="utf-8")
+    later = fake.vagrant("up", "client", LAB_SUBNET="203.0.113", LAB_RELEASE="")
+    assert later.returncode == 0, later.stdout + later.stderr
+    assert later.stderr.count("LAB_SUBNET=203.0.113 is ignored: the lab was made with LAB_SUBNET=198.51.100.") == 1
+    assert fake.log.read_text(encoding="utf-8").rstrip().endswith("new: 198.51.100.100")
+    assert record.read_text(encoding="utf-8") == before
+
+
+def test_the_ruby_tests_pass() -> None:
+    """A warning of Ruby is a failure, too."""
     ruby = shutil.which("ruby")
     if ruby is None:
         pytest.fail("Ruby is not installed; it comes with Vagrant. Next: lab/bootstrap vagrant", pytrace=False)

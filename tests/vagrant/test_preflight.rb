@@ -6,10 +6,15 @@ require "tmpdir"
 require_relative "../../providers/vagrant/inventory"
 require_relative "../../providers/vagrant/preflight"
 
-# This computer is refused, or not, by what stands in its files: here they are made up.
+# The preflight of made-up computers: their files and the output of their commands.
 class TestPreflight < Minitest::Test
   HEADER = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
   LAB = ["172.20.0.0", "255.255.255.0"].freeze
+  DHCP_SERVER = <<~TEXT
+    NetworkName:    HostInterfaceNetworking-vboxnet0
+    Dhcpd IP:       192.168.56.100
+    Enabled:        Yes
+  TEXT
   EVERYTHING = Lab::Preflight::ALTERNATIVES.map { |subnet| ["vpn0", "#{subnet}.0", "255.255.255.0"] }.freeze
 
   def setup
@@ -23,7 +28,7 @@ class TestPreflight < Minitest::Test
     FileUtils.remove_entry(@root)
   end
 
-  # A file of that computer.
+  # Writes a file of that computer.
   def write(path, text)
     FileUtils.mkdir_p(File.join(@root, File.dirname(path)))
     File.write(File.join(@root, path), text)
@@ -33,7 +38,7 @@ class TestPreflight < Minitest::Test
     write("proc/meminfo", "MemTotal: 99999999 kB\nMemAvailable: #{megabytes * 1024} kB\n")
   end
 
-  # Each: interface, network, mask; and the flags, in hexadecimal.
+  # Each line: interface, network, mask, and optionally flags in hexadecimal.
   def routes(*lines)
     hex = ->(address) { address.split(".").reverse.map { |number| format("%02X", number.to_i) }.join }
     rows = lines.map do |interface, network, mask, flags|
@@ -54,30 +59,31 @@ class TestPreflight < Minitest::Test
     preflight.problems(first: first)
   end
 
-  def test_without_a_file_virtualbox_allows_its_own_range_alone
+  def test_virtualbox_allows_only_its_own_range_by_default
     problem, = problems
-    assert_includes problem, "it allows 192.168.56.0/21."
+    assert_includes problem, "VirtualBox blocks 172.20.0.0/24 until you allow it. Allowed now: 192.168.56.0/21."
     assert_includes problem, "\n* 192.168.56.0/21\n* 172.20.0.0/24\n"
-    assert_includes problem, "LAB_SUBNET=192.168.56 vagrant up"
+    assert_includes problem, "LAB_SUBNET=192.168.57 vagrant up"
   end
 
-  def test_the_lines_that_are_proposed_help
+  def test_the_proposed_lines_help
     lines = problems.first.lines.grep(/^\*/)
     assert_equal 2, lines.size
     write("etc/vbox/networks.conf", lines.join)
     assert_empty problems
-    assert_empty problems(subnet: "192.168.56")
+    assert_empty problems(subnet: "192.168.57")
   end
 
-  def test_the_subnet_that_is_proposed_helps
-    assert_empty problems(subnet: "192.168.56")
+  def test_the_proposed_subnet_helps
+    @commands["VBoxManage list dhcpservers"] = DHCP_SERVER
+    assert_empty problems(subnet: problems.first[/LAB_SUBNET=(\S+)/, 1])
   end
 
-  def test_with_a_file_its_lines_are_all_that_counts
+  def test_the_file_replaces_the_default_range
     write("etc/vbox/networks.conf", "* 10.0.0.0/8 2001::/64\n")
-    assert_includes problems.first, "it allows 10.0.0.0/8, 2001::/64."
+    assert_includes problems.first, "Allowed now: 10.0.0.0/8, 2001::/64."
     assert_includes problems.first, "LAB_SUBNET=10.20.30 vagrant up"
-    refute_empty problems(subnet: "192.168.56")
+    refute_empty problems(subnet: "192.168.57")
   end
 
   def test_a_wider_range_is_enough
@@ -93,11 +99,11 @@ class TestPreflight < Minitest::Test
   def test_a_line_that_virtualbox_does_not_understand_is_shown
     ["172.20.0.0/24", "* 172.20.0.0-24", "* the lab"].each do |line|
       write("etc/vbox/networks.conf", "# ours\n#{line}\n")
-      assert_includes problems.first, "this is no range of networks: #{line}\n"
+      assert_includes problems.first, "is not a range of networks: #{line}\n"
     end
   end
 
-  def test_who_does_not_restrict_is_not_asked
+  def test_other_versions_and_systems_do_not_restrict
     assert_empty problems(system: "mingw32")
     assert_empty problems(system: "darwin22")
     @commands["VBoxManage --version"] = "6.1.26r145957\n"
@@ -110,13 +116,13 @@ class TestPreflight < Minitest::Test
   end
 
   def test_a_machine_at_the_address_of_virtualboxs_dhcp_server
-    server = "NetworkName:    HostInterfaceNetworking-vboxnet0\nDhcpd IP:       192.168.56.100\nEnabled:        Yes\n"
-    @commands["VBoxManage list dhcpservers"] = "#{server}\nNetworkName:    other\nIP:    10.0.0.100\nEnabled:   Yes\n"
+    other = "NetworkName:    other\nIP:    10.0.0.100\nEnabled:   Yes\n"
+    @commands["VBoxManage list dhcpservers"] = "#{DHCP_SERVER}\n#{other}"
     problem, = problems(subnet: "192.168.56", first: false)
     assert_includes problem, "192.168.56.100, the address of m100"
     assert_includes problem, "VBoxManage dhcpserver remove --netname \"HostInterfaceNetworking-vboxnet0\"\n"
     assert_empty problems(subnet: "192.168.57")
-    @commands["VBoxManage list dhcpservers"] = server.sub("Yes", "No")
+    @commands["VBoxManage list dhcpservers"] = DHCP_SERVER.sub("Yes", "No")
     assert_empty problems(subnet: "192.168.56")
   end
 
@@ -129,12 +135,12 @@ class TestPreflight < Minitest::Test
       routes(["tun0", *network])
       problem, = problems(provider: "libvirt")
       assert_includes problem, "172.20.0.0/24 is in use on this computer: interface tun0 has #{network.first}/"
-      assert_includes problem, "LAB_SUBNET=192.168.56 vagrant up"
+      assert_includes problem, "LAB_SUBNET=192.168.57 vagrant up"
     end
   end
 
   def test_the_remedy_is_a_network_that_is_free
-    routes(["tun0", *LAB], ["vboxnet0", "192.168.56.0", "255.255.255.0"])
+    routes(["tun0", *LAB], ["vboxnet0", "192.168.57.0", "255.255.255.0"])
     assert_includes problems(provider: "libvirt").first, "LAB_SUBNET=10.20.30 vagrant up"
     routes(*EVERYTHING)
     refute_includes problems(provider: "libvirt").first, "LAB_SUBNET"
@@ -143,27 +149,27 @@ class TestPreflight < Minitest::Test
   def test_docker_is_named
     routes(["br-1a2b3c4d5e6f", *LAB])
     @commands["docker network ls --no-trunc --format={{.ID}} {{.Name}}"] = "99 other\n1a2b3c4d5e6f7890 shop_default\n"
-    assert_includes problems(provider: "libvirt").first, "of Docker (docker network rm shop_default takes it away)"
+    assert_includes problems(provider: "libvirt").first, "of Docker (docker network rm shop_default removes it)"
   end
 
-  def test_a_bridge_that_is_not_dockers_is_not_called_so
+  def test_another_bridge_is_not_called_dockers
     routes(["br-lan", *LAB])
     refute_includes problems(provider: "libvirt").first, "Docker"
   end
 
   def test_the_containers_are_named
     routes(["podman1", *LAB])
-    assert_includes problems(provider: "libvirt").first, "The embedded lab (containers) is up with the same addresses"
+    assert_includes problems(provider: "libvirt").first, "The container lab is up with the same addresses"
     assert_includes problems(provider: "libvirt").first, "make down"
   end
 
-  def test_what_is_no_collision
+  def test_these_routes_are_no_collision
     routes(["eth0", "0.0.0.0", "0.0.0.0"], ["tun0", "0.0.0.0", "128.0.0.0"], ["eth0", "192.0.2.0", "255.255.255.0"],
            ["*", "172.16.0.0", "255.240.0.0", "0201"])
     assert_empty problems(provider: "libvirt")
   end
 
-  def test_what_the_lab_itself_left_is_no_collision
+  def test_the_labs_own_interfaces_are_no_collision
     left = { "virtualbox" => "vboxnet0", "vmware_desktop" => "vmnet2", "parallels" => "vnic1", "libvirt" => "virbr1" }
     left.each do |provider, own|
       routes([own, *LAB])
@@ -175,10 +181,10 @@ class TestPreflight < Minitest::Test
     refute_empty problems(provider: "libvirt")
   end
 
-  def test_too_little_memory_is_told_in_numbers
+  def test_too_little_memory_is_reported_in_numbers
     memory(megabytes: 2000)
     problem, = problems(provider: "libvirt", memory_mb: [512] * 10)
-    assert_includes problem, "10 machines need 5760 MB of memory, and this computer has 2000 MB to give."
+    assert_includes problem, "10 machines need 5760 MB of memory, and this computer has 2000 MB free."
     assert_empty problems(provider: "libvirt", memory_mb: [512])
   end
 
@@ -188,24 +194,23 @@ class TestPreflight < Minitest::Test
     assert_includes problems(provider: "libvirt", emulated: true).first, "10 machines need 17620 MB of memory"
   end
 
-  def test_machines_that_are_there_have_their_network_and_memory
+  def test_existing_machines_have_their_network_and_memory
     memory(megabytes: 100)
     routes(["tun0", *LAB])
     assert_empty problems(provider: "libvirt", first: false)
-    refute_empty problems(first: false) # VirtualBox asks at every boot
+    refute_empty problems(first: false) # VirtualBox checks at every boot
   end
 
-  def test_all_problems_are_told_at_once
+  def test_all_problems_are_reported_at_once
     memory(megabytes: 100)
     routes(["tun0", *LAB])
     assert_equal 3, problems.size
   end
 
-  def test_this_computer_can_be_asked
-    asked = Lab::Preflight.new(provider: "libvirt", subnet: "172.20.0", machines: []).problems
-    assert_kind_of Array, asked
-    assert_equal "here\n", Lab::Computer.new.ask("echo", "here")
-    assert_empty Lab::Computer.new.ask("no-such-command")
-    assert_empty Lab::Computer.new.ask("sh", "-c", "echo here; false")
+  def test_this_computer_can_be_checked
+    assert_kind_of Array, Lab::Preflight.new(provider: "libvirt", subnet: "172.20.0", machines: []).problems
+    assert_equal "here\n", Lab::Computer.new.output_of("echo", "here")
+    assert_empty Lab::Computer.new.output_of("no-such-command")
+    assert_empty Lab::Computer.new.output_of("sh", "-c", "echo here; false")
   end
 end
