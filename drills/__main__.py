@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 from drills import expectations, report
 from drills.accounts import accounts
@@ -32,6 +33,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=60, help="requests a second in all, at most 100")
     parser.add_argument("--before", type=float, default=5, help="seconds of asking before something breaks")
     parser.add_argument("--after", type=float, default=6, help="seconds of asking after all is back")
+    parser.add_argument("--ca-file", type=Path, help="for https: the certificate authority to trust, as PEM")
     parser.add_argument("--list", action="store_true", help="name the drills and what they expect, run nothing")
     options = parser.parse_args()
     if not 0 < options.rate <= MOST_REQUESTS_PER_SECOND:
@@ -45,6 +47,7 @@ def main() -> int:
         seed=secrets.randbelow(10**6) if options.seed is None else options.seed,
         before=options.before,
         after=options.after,
+        ca_file=options.ca_file,
         folder=ROOT / ".lab" / "drills" / f"{datetime.now():%Y%m%d-%H%M%S}-{name}",
     )
     lab = Lab(Inventory.load())

@@ -11,13 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drills.controls import Hold, NoNextUpstream
+from drills.controls import FakeLogout, NoNextUpstream, SwappedSessions
 from drills.disk import FullDisk
 from drills.fault import Fault
 from drills.machines import CrashLoop, Freeze, Kill, PowerOff, RollingRestart
 from drills.network import Cut
 from drills.releases import Deploy, Kind
-from drills.tamper import Wrong
 from drills.zone import ZoneChange
 from lab.machines import Lab
 from lab.power import Provider
@@ -48,12 +47,11 @@ class UnknownDrill(ValueError):
 
 @dataclass(frozen=True)
 class Drill:
-    """One drill. `make` gives its fault; `wrong` is what a door in the users' way does."""
+    """One drill; `make` gives its fault."""
 
     name: str
     kind: str
     make: Callable[[], Fault]
-    wrong: Wrong | None = None
 
     @property
     def is_control(self) -> bool:
@@ -68,8 +66,8 @@ def catalogue(lab: Lab, provider: Provider, folder: Path) -> list[Drill]:
     """Every drill of this lab, in the order in which `make drill` runs them; `folder` is for their logs."""
     drills: list[Drill] = []
 
-    def add(name: str, kind: str, make: Callable[[], Fault], wrong: Wrong | None = None) -> None:
-        drills.append(Drill(name, kind, make, wrong))
+    def add(name: str, kind: str, make: Callable[[], Fault]) -> None:
+        drills.append(Drill(name, kind, make))
 
     pause = 1 + float(lab.tier("frontends")[0].role("nginx")["nginx_fail_timeout_seconds"])
     for group, word in TIERS.items():
@@ -110,8 +108,8 @@ def catalogue(lab: Lab, provider: Provider, folder: Path) -> list[Drill]:
     if lab.tier("dns"):
         add("dns-change", "dns-change", lambda: ZoneChange(*lab.tier("dns"), folder=folder))
     add("control-no-next", "control-no-next", lambda: NoNextUpstream(frontends, backends[0]))
-    add("control-logout", "control-logout", Hold, "logout")
-    add("control-swap", "control-swap", Hold, "swap")
+    add("control-logout", "control-logout", FakeLogout)
+    add("control-swap", "control-swap", SwappedSessions)
     return drills
 
 

@@ -4,8 +4,11 @@ elsewhere."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from drills.browser import Answer, Browser, Reply, Site
 from drills.fault import Fault, arm, disarm
+from drills.resolver import Resolve
 from lab.machines import Box
 
 CONF = "/etc/nginx/nginx.conf"
@@ -45,7 +48,49 @@ class NoNextUpstream(Fault):
             disarm(box)
 
 
-class Hold(Fault):
-    """Nothing is broken on any machine; what is wrong stands in the way (tamper.py)."""
+class FakeLogout(Fault):
+    """Users are told that they are logged out, and no backend hears of it."""
 
     hold_seconds = CONTROL_SECONDS
+
+    def make_browser(self, site: Site, resolve: Resolve) -> Browser:
+        return FakeLogoutBrowser(site, resolve)
+
+
+class FakeLogoutBrowser(Browser):
+    """Answers a logout itself."""
+
+    async def ask(self, method: str, path: str, **options: Any) -> Reply:
+        if path == "/logout":
+            return Reply(Answer(204))
+        return await super().ask(method, path, **options)
+
+
+class SwappedSessions(Fault):
+    """The first two users send each other's cookie."""
+
+    hold_seconds = CONTROL_SECONDS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pair: list[Browser] = []
+
+    def make_browser(self, site: Site, resolve: Resolve) -> Browser:
+        if len(self._pair) == 2:
+            return super().make_browser(site, resolve)
+        self._pair.append(SwappedBrowser(site, resolve, self._pair))
+        return self._pair[-1]
+
+
+class SwappedBrowser(Browser):
+    """Asks for the profile with the cookie of the other browser of its pair, if both have one."""
+
+    def __init__(self, site: Site, resolve: Resolve, pair: Sequence[Browser]) -> None:
+        super().__init__(site, resolve)
+        self._pair = pair
+
+    async def ask(self, method: str, path: str, **options: Any) -> Reply:
+        if path == "/perfil" and not options.get("cookies") and all(browser.cookies for browser in self._pair):
+            (other,) = (browser for browser in self._pair if browser is not self)
+            options["cookies"] = other.cookies
+        return await super().ask(method, path, **options)

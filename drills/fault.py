@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from drills.browser import Browser, Site
 from drills.events import Event
+from drills.resolver import Resolve
 from lab.machines import Box
 
 UNDO_UNIT = "revezamento-drill-undo"
@@ -34,6 +36,10 @@ class Fault:
 
     def clean(self) -> None:
         """When nobody asks any more: take back what `prepare` did."""
+
+    def make_browser(self, site: Site, resolve: Resolve) -> Browser:
+        """A user's browser; that of a negative control misbehaves."""
+        return Browser(site, resolve)
 
     def is_healed(self) -> bool:
         """Whether the machines concerned say that they are well."""

@@ -59,7 +59,7 @@ class Load:
         while not await self._stopped_by(due):
             self.events.append(await person.step())
             due = max(due + self._interval, time.monotonic())
-        person.agent.leave()
+        await person.browser.leave()
 
     async def _stopped_by(self, due: float) -> bool:
         try:

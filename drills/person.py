@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from random import Random
 from typing import Any
 
-from drills.agent import Agent, Reply
+from drills.browser import Browser, Reply
 from drills.events import Action, Event, Known
 
 WEIGHTS: dict[Action, int] = {"perfil": 78, "page": 14, "status": 6, "logout": 2}
@@ -28,7 +28,7 @@ class Person:
 
     name: str
     password: str
-    agent: Agent
+    browser: Browser
     cookie_name: str
     pages: Sequence[str]
     rng: Random
@@ -39,7 +39,7 @@ class Person:
     async def step(self) -> Event:
         """Do the next thing."""
         if self.rng.random() < 1 / VISIT_REQUESTS:
-            self.agent.leave()
+            await self.browser.leave()
         return await self.do(self._next())
 
     async def do(self, action: Action) -> Event:
@@ -53,17 +53,17 @@ class Person:
             self.known = "out" if event.status == 204 else "leaving"
             self._ended, self._replays = (before, REPLAYS) if event.status == 204 else ("", 0)
             if event.status == 204:
-                self.agent.cookies.clear()
+                self.browser.cookies.clear()
         elif action == "replay":
             self._replays -= 1
         elif action == "perfil" and event.status == 401:
             self.known = "out"
-            self.agent.cookies.clear()
+            self.browser.cookies.clear()
         return event
 
     @property
     def _session(self) -> str:
-        return self.agent.cookies.get(self.cookie_name, "")
+        return self.browser.cookies.get(self.cookie_name, "")
 
     def _next(self) -> Action:
         if self.known == "in":
@@ -78,15 +78,15 @@ class Person:
         match action:
             case "login":
                 body = json.dumps({"usuario": self.name, "senha": self.password}).encode()
-                return await self.agent.ask("POST", "/login", headers={"Content-Type": "application/json"}, body=body)
+                return await self.browser.ask("POST", "/login", headers={"Content-Type": "application/json"}, body=body)
             case "logout":
-                return await self.agent.ask("POST", "/logout")
+                return await self.browser.ask("POST", "/logout")
             case "replay":
-                return await self.agent.ask("GET", "/perfil", cookies={self.cookie_name: self._ended})
+                return await self.browser.ask("GET", "/perfil", cookies={self.cookie_name: self._ended})
             case "page":
-                return await self.agent.ask("GET", self.rng.choice(self.pages), headers={"Accept": "*/*"})
+                return await self.browser.ask("GET", self.rng.choice(self.pages), headers={"Accept": "*/*"})
             case _:
-                return await self.agent.ask("GET", f"/{action}")
+                return await self.browser.ask("GET", f"/{action}")
 
     def _event(self, action: Action, known: Known, at: float, reply: Reply, cookie_changed: bool) -> Event:
         answer = reply.answer

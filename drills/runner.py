@@ -15,16 +15,15 @@ from pathlib import Path
 from random import Random
 
 from drills import events as log
-from drills.agent import Agent
+from drills.browser import Browser, Site
 from drills.catalogue import Drill
 from drills.events import Event
 from drills.expectations import Expectation
 from drills.fault import Fault
 from drills.load import Load
-from drills.names import DnsNames, FixedNames
 from drills.oracle import Figures, Full, Judgement, Marks, full_at, judge, measure
 from drills.person import Person
-from drills.tamper import Door
+from drills.resolver import Resolve, Resolver
 from lab.logs import ERROR_LOG
 from lab.machines import Box, Lab
 
@@ -46,6 +45,7 @@ class Settings:
     after: float
     patience: float = 60  # how long full redundancy is waited for
     folder: Path = Path()
+    ca_file: Path | None = None  # trusted for https instead of the system's certificate authorities
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ class Runner:
         self.lab, self.settings = lab, settings
         self._passwords = passwords
         frontend, backend = lab.tier("frontends")[0], lab.tier("backends")[0]
-        self._site = f"www.{lab.domain}"
-        self._port = int(frontend.role("nginx")["nginx_port"])
+        port = int(frontend.role("nginx")["nginx_port"])
+        self._site = Site(f"http://www.{lab.domain}{'' if port == 80 else f':{port}'}", settings.ca_file)
         self._cookie_name = str(backend.role("app")["app_cookie_name"])
         self._pages = pages(Path(str(frontend.vars["nginx_web_source"])))
         self._nameservers = lab.addresses("dns")
@@ -99,7 +99,7 @@ class Runner:
         fault = await asyncio.to_thread(drill.make)
         try:
             await asyncio.to_thread(fault.prepare)
-            async with self._users(drill) as load:
+            async with self._users(fault.make_browser) as load:
                 step = await self._under(load, drill, fault, drill.name)
             # Everybody has the answer that was waited for: what never came counts as well.
             return await asyncio.to_thread(self._judged, step, load.events, load.lag_seconds, expectation)
@@ -113,7 +113,7 @@ class Runner:
         rng = Random(self.settings.seed)
         steps: list[Step] = []
         pool = [drill for drill in drills if drill.can_be_shuffled]
-        async with self._users(None) as load:
+        async with self._users(Browser) as load:
             began = time.time()
             while time.time() - began < seconds and (not steps or steps[-1].is_back):
                 drill = rng.choice(pool)
@@ -152,20 +152,19 @@ class Runner:
                 await _to_its_end(fault.undo)
         returned = time.time()
         say("broken", broke)
-        full = self._full_for(drill)
         healed = await self._healed(fault, returned)
-        while full_at(load.events, returned, full) is None and time.time() < returned + self.settings.patience:
+        while full_at(load.events, returned, self.full) is None and time.time() < returned + self.settings.patience:
             await asyncio.sleep(POLL_SECONDS)
         back = time.time()
         say("returning", returned)
         await asyncio.sleep(self.settings.after)
         say("after", back)
         marks = Marks(began, broke, returned, time.time())
-        is_back = healed is not None and full_at(load.events, returned, full) is not None
+        is_back = healed is not None and full_at(load.events, returned, self.full) is not None
         return Step(name, drill, marks, healed, is_back, problems, fault)
 
     def _judged(self, step: Step, events: Sequence[Event], lag_seconds: float, expectation: Expectation) -> Outcome:
-        figures = measure(events, step.marks, self._full_for(step.drill), step.healed)
+        figures = measure(events, step.marks, self.full, step.healed)
         problems = [*step.problems, *expectation.broken_by(figures), *step.fault.belied_by(events)]
         if step.healed is None:
             problems.append("redundancy_seconds: a machine does not say that it is well again")
@@ -182,10 +181,6 @@ class Runner:
             await asyncio.sleep(POLL_SECONDS)
         return None
 
-    def _full_for(self, drill: Drill) -> Full:
-        """What users can meet: who comes through a door has one frontend, and no DNS."""
-        return Full(self.full.frontends[:1], self.full.backends) if drill.wrong else self.full
-
     def _journals(self, boxes: Sequence[Box], bad: Sequence[Event], since: float) -> str:
         concerned = {box.name for box in boxes} | {event.frontend for event in bad} | {event.backend for event in bad}
         parts = []
@@ -201,35 +196,27 @@ class Runner:
         return "".join(parts)
 
     @asynccontextmanager
-    async def _users(self, drill: Drill | None) -> AsyncIterator[Load]:
+    async def _users(self, make_browser: Callable[[Site, Resolve], Browser]) -> AsyncIterator[Load]:
         """Everybody logged in and asking, until the body ends."""
-        async with contextlib.AsyncExitStack() as stack:
-            address, port = "", self._port
-            if drill and drill.wrong:
-                swapped = list(self._passwords)[:2]
-                frontend = self.lab.tier("frontends")[0]
-                door = Door(drill.wrong, frontend.address, self._port, self._cookie_name, swapped)
-                address, port = "127.0.0.1", await stack.enter_async_context(door.open())
-            load = Load(
-                [self._person(name, password, address, port) for name, password in self._passwords.items()],
-                self.settings.rate,
-            )
-            if failures := await load.log_in():
-                raise NotHealthy(f"logins failed before anything was broken: {failures[0].short()}")
-            task = asyncio.create_task(load.run())
-            try:
-                yield load
-            finally:
-                load.stop()
-                await asyncio.wait([task], timeout=20)
-                task.cancel()
-            task.result()
+        load = Load(
+            [self._person(name, password, make_browser) for name, password in self._passwords.items()],
+            self.settings.rate,
+        )
+        if failures := await load.log_in():
+            raise NotHealthy(f"logins failed before anything was broken: {failures[0].short()}")
+        task = asyncio.create_task(load.run())
+        try:
+            yield load
+        finally:
+            load.stop()
+            await asyncio.wait([task], timeout=20)
+            task.cancel()
+        task.result()
 
-    def _person(self, name: str, password: str, address: str, port: int) -> Person:
-        names = FixedNames(address) if address else DnsNames(self._nameservers)
-        agent = Agent(self._site, names, port)
+    def _person(self, name: str, password: str, make_browser: Callable[[Site, Resolve], Browser]) -> Person:
+        browser = make_browser(self._site, Resolver(self._nameservers).resolve)
         rng = Random(f"{self.settings.seed}-{name}")
-        return Person(name, password, agent, self._cookie_name, self._pages, rng)
+        return Person(name, password, browser, self._cookie_name, self._pages, rng)
 
     @staticmethod
     def _speaker(name: str, load: Load) -> Callable[[str, float], None]:

@@ -1,4 +1,4 @@
-"""Redis's protocol spoken by a few lines of Python on a machine of the lab: there is no redis-cli but on Redis itself.
+"""Commands to Redis from a backend, since the firewall admits nobody else: its release has redis-py.
 
 Passwords travel on stdin, so that no process list shows them.
 """
@@ -9,32 +9,30 @@ from typing import Any
 
 from lab.machines import Box
 
-SPEAK = r"""
-import json, socket, sys
+PROGRAM = """
+import json, sys
+import redis
 
-def read(answers):
-    kind, text = (line := answers.readline().rstrip(b"\r\n").decode())[:1], line[1:]
-    if kind == "-": return {"error": text}
-    if kind == ":": return int(text)
-    if kind == "$": return None if text == "-1" else answers.read(int(text) + 2)[:-2].decode(errors="replace")
-    if kind == "*": return None if text == "-1" else [read(answers) for _ in range(int(text))]
-    return text
-
-told = json.load(sys.stdin)
-with socket.create_connection((told["address"], told["port"]), 3) as link:
-    answers, replies = link.makefile("rb"), []
-    for words in told["commands"]:
-        parts = [word.encode() for word in words]
-        link.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts))
-        replies.append(read(answers))
+settings = json.load(sys.stdin)
+connection = redis.Connection(
+    host=settings["address"], port=settings["port"], protocol=2, driver_info=None, decode_responses=True,
+    encoding_errors="replace", socket_connect_timeout=3, socket_timeout=3,
+)
+replies = []
+for command in settings["commands"]:
+    connection.send_command(*command)
+    try:
+        replies.append(connection.read_response(disconnect_on_error=False))
+    except (redis.ResponseError, redis.AuthenticationError) as error:
+        replies.append({"error": f"{error.status_code or ''} {error}".strip()})
 json.dump(replies, sys.stdout)
 """
 
 
-def speak(speaker: Box, redis: Box, *commands: list[str]) -> list[Any]:
-    """Give commands to Redis from a machine; one reply each, an error as `{"error": "NOAUTH …"}`."""
-    told = {"address": redis.address, "port": redis.role("redis")["redis_port"], "commands": commands}
-    return list(speaker.python(SPEAK, told))
+def speak(backend: Box, redis: Box, *commands: list[str]) -> list[Any]:
+    """Send commands to Redis from a backend, on one connection; one reply each, an error as `{"error": "NOAUTH …"}`."""
+    settings = {"address": redis.address, "port": redis.role("redis")["redis_port"], "commands": commands}
+    return list(backend.python(PROGRAM, settings, python=f"{backend.role('app')['__app_root']}/current/bin/python"))
 
 
 def as_app(redis: Box) -> list[str]:
@@ -53,5 +51,5 @@ def _as(redis: Box, name: str) -> list[str]:
 
 
 def refusal(reply: Any) -> str:
-    """The kind of error that a reply is, like NOAUTH; '' for none."""
+    """The code of an error, such as NOAUTH; '' if the reply is none."""
     return str(reply["error"]).split()[0] if isinstance(reply, dict) else ""

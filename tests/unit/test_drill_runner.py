@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
 from pathlib import Path
-from random import Random
 from typing import Any, cast
 
 import pytest
 
-from drills.agent import Agent
 from drills.catalogue import Drill
+from drills.controls import SwappedSessions
 from drills.events import read
 from drills.expectations import Expectation
-from drills.fault import Fault
-from drills.names import FixedNames
-from drills.person import Person
+from drills.resolver import Resolver
 from drills.runner import NotHealthy, Outcome, Runner, Settings, refuse_unless_healthy
 from lab.machines import Lab
-from tests.unit.drill_site import FRONTENDS, Site
+from tests.unit.drill_site import FRONTENDS, StubSite, round_robin
 
 PASSWORDS = {f"drill-{number:02d}": "x" for number in range(1, 11)}
 
@@ -81,8 +77,8 @@ class StubLab:
         return {box.name: ask(box) for box in self}
 
 
-class Steps(Fault):
-    """Remembers what was done to it; `complaint` is what its `inject` says."""
+class Steps(SwappedSessions):
+    """The control that swaps two users, with a record of its steps; `complaint` is what its `inject` says."""
 
     hold_seconds = 0.5
 
@@ -106,23 +102,24 @@ class Steps(Fault):
 
 
 @pytest.fixture(autouse=True)
-def one_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_pages_and_dns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("drills.runner.pages", lambda _: ["/"])
+    monkeypatch.setattr(Resolver, "resolve", staticmethod(round_robin(*FRONTENDS)))
 
 
 def drilled(
     folder: Path,
-    fault: Fault,
+    fault: Steps,
     expectation: Expectation,
     story: Callable[[Awaitable[Outcome]], Awaitable[Any]] | None = None,
 ) -> Any:
-    """Run a drill through the door that swaps two users."""
+    """Run a drill on the small site."""
 
     async def run() -> Any:
-        async with Site().running() as site:
+        async with StubSite().running() as site:
             settings = Settings(users=10, rate=100, seed=1, before=0.8, after=0.5, patience=4, folder=folder)
             runner = Runner(cast("Lab", StubLab(site.port)), PASSWORDS, settings)
-            drill = runner.run(Drill("swap", "control-swap", lambda: fault, "swap"), expectation)
+            drill = runner.run(Drill("swap", "control-swap", lambda: fault), expectation)
             return await (story(drill) if story else drill)
 
     return asyncio.run(run())
@@ -182,15 +179,15 @@ def test_an_interruption_puts_back_what_was_broken(tmp_path: Path) -> None:
 
 def test_an_answer_that_never_comes_is_judged_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who still waits when the drill ends has failed, and must not be forgotten because nothing came."""
-    monkeypatch.setattr("drills.agent.PATIENCE_SECONDS", 2.5)
+    monkeypatch.setattr("drills.browser.ANSWER_SECONDS", 2.5)
     late = Steps()
 
     async def run() -> Outcome:
-        async with Site().running() as site:
+        async with StubSite().running() as site:
             late.undo = lambda: site.silent.update(FRONTENDS)  # type: ignore[method-assign]
             settings = Settings(users=10, rate=100, seed=1, before=0.8, after=0.3, patience=0.3, folder=tmp_path)
             runner = Runner(cast("Lab", StubLab(site.port)), PASSWORDS, settings)
-            return await runner.run(Drill("swap", "control-swap", lambda: late, "swap"), Expectation(why="x"))
+            return await runner.run(Drill("swap", "control-swap", lambda: late), Expectation(why="x"))
 
     outcome = asyncio.run(run())
     assert outcome.figures.failed == len(PASSWORDS)
@@ -202,12 +199,11 @@ def test_a_random_sequence_is_the_seeds(tmp_path: Path) -> None:
 
     def names(seed: int) -> list[str]:
         async def run() -> list[Outcome]:
-            async with Site().running() as site:
+            async with StubSite().running() as site:
                 settings = Settings(users=10, rate=100, seed=seed, before=0.3, after=0.2, patience=4, folder=tmp_path)
                 runner = Runner(cast("Lab", StubLab(site.port)), PASSWORDS, settings)
                 drills = [Drill(f"box{number}-kill", "backend-kill", Steps) for number in range(20)]
                 expected = {"backend-kill": Expectation(why="x"), "random": Expectation(why="x")}
-                runner._person = partial(_by_address, runner, site.port)  # type: ignore[method-assign]
                 return await runner.sequence(drills, expected, seconds=2)
 
         outcomes = asyncio.run(run())
@@ -219,11 +215,6 @@ def test_a_random_sequence_is_the_seeds(tmp_path: Path) -> None:
     first, again, other = names(7), names(7), names(8)
     assert first[:2] == again[:2]
     assert first[:2] != other[:2]
-
-
-def _by_address(runner: Runner, port: int, name: str, password: str, *_: Any) -> Person:
-    """A user who knows the frontends without DNS."""
-    return Person(name, password, Agent("x", FixedNames(*FRONTENDS), port), "sessao", ["/"], Random(name))
 
 
 def test_a_lab_that_is_not_well_is_refused() -> None:

@@ -10,13 +10,14 @@ from random import Random
 import pytest
 
 from drills import person as module
-from drills.agent import Agent
+from drills.browser import Browser, Site
+from drills.controls import FakeLogout, SwappedSessions
+from drills.fault import Fault
 from drills.load import Load
-from drills.names import DnsNames, FixedNames, Names
 from drills.oracle import Figures, Full, Marks, measure
 from drills.person import Person
-from drills.tamper import Door, Wrong
-from tests.unit.drill_site import FRONTENDS, NAME, NameServer, Site
+from drills.resolver import Resolve, Resolver
+from tests.unit.drill_site import FRONTENDS, NameServer, StubSite, fixed
 
 SECONDS = 1.5
 USERS = 10
@@ -27,9 +28,17 @@ def many_logouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WEIGHTS", {"perfil": 70, "page": 10, "status": 10, "logout": 10})
 
 
-def load_on(port: int, names: Callable[[], Names]) -> Load:
+def everywhere() -> Resolve:
+    return fixed(*FRONTENDS)
+
+
+def load_on(
+    site: StubSite,
+    resolve: Callable[[], Resolve] = everywhere,
+    make_browser: Callable[[Site, Resolve], Browser] = Browser,
+) -> Load:
     people = [
-        Person(f"drill-{n:02d}", "x", Agent(NAME, names(), port), "sessao", ["/", "/style.css"], Random(n))
+        Person(f"drill-{n:02d}", "x", make_browser(Site(site.url), resolve()), "sessao", ["/", "/style.css"], Random(n))
         for n in range(1, USERS + 1)
     ]
     return Load(people, rate=100)
@@ -53,8 +62,8 @@ def test_a_site_that_is_well_is_found_well() -> None:
     """Logins, logouts, replays of ended sessions and pages: nothing of it is an alarm."""
 
     async def story() -> Figures:
-        async with Site().running() as site, NameServer(list(FRONTENDS), ttl=1).running() as dns:
-            load = load_on(site.port, lambda: DnsNames(["127.0.0.1"], dns.port))
+        async with StubSite().running() as site, NameServer(list(FRONTENDS), ttl=1).running() as dns:
+            load = load_on(site, lambda: Resolver(["127.0.0.1"], dns.port).resolve)
             return await asked(load, Full([*FRONTENDS.values()], ["backend1", "backend2"], ["127.0.0.1"]))
 
     figures = asyncio.run(story())
@@ -67,8 +76,8 @@ def test_a_frontend_that_goes_away_fails_nobody() -> None:
     """Cut connections and refused ones: each user is served by the other address, and it is told how many needed it."""
 
     async def story() -> Figures:
-        async with Site().running() as site:
-            load = load_on(site.port, lambda: FixedNames(*FRONTENDS))
+        async with StubSite().running() as site:
+            load = load_on(site)
             return await asked(load, Full([], []), lambda: site.stop(next(iter(FRONTENDS))))
 
     figures = asyncio.run(story())
@@ -80,8 +89,8 @@ def test_a_clean_refusal_logs_nobody_out() -> None:
     """503 counts as failed and as clean, and the next good answer is the same user's."""
 
     async def story() -> Figures:
-        async with Site().running() as site:
-            load = load_on(site.port, lambda: FixedNames(*FRONTENDS))
+        async with StubSite().running() as site:
+            load = load_on(site)
 
             def outage() -> None:
                 site.down = True
@@ -98,8 +107,8 @@ def test_sessions_that_vanish_are_lost() -> None:
     """A Redis that forgets, for instance."""
 
     async def story() -> Figures:
-        async with Site().running() as site:
-            load = load_on(site.port, lambda: FixedNames(*FRONTENDS))
+        async with StubSite().running() as site:
+            load = load_on(site)
             return await asked(load, Full([], []), site.sessions.clear)
 
     figures = asyncio.run(story())
@@ -107,15 +116,13 @@ def test_sessions_that_vanish_are_lost() -> None:
     assert figures.wrong == 0
 
 
-@pytest.mark.parametrize("wrong", ["logout", "swap"])
-def test_a_door_that_does_wrong_is_seen(wrong: Wrong) -> None:
+@pytest.mark.parametrize("control", [FakeLogout, SwappedSessions])
+def test_the_oracle_sees_the_controls(control: Callable[[], Fault]) -> None:
     """The negative controls in small: a logout that only drops the cookie, and two users' sessions swapped."""
 
     async def story() -> Figures:
-        async with Site().running() as site:
-            door = Door(wrong, next(iter(FRONTENDS)), site.port, "sessao", ["drill-01", "drill-02"])
-            async with door.open() as port:
-                return await asked(load_on(port, lambda: FixedNames("127.0.0.1")), Full([], []))
+        async with StubSite().running() as site:
+            return await asked(load_on(site, make_browser=control().make_browser), Full([], []))
 
     figures = asyncio.run(story())
     assert figures.wrong > 0
@@ -128,8 +135,8 @@ def test_the_rate_is_kept_and_bounded() -> None:
         Load([], rate=101)
 
     async def story() -> int:
-        async with Site().running() as site:
-            load = load_on(site.port, lambda: FixedNames(*FRONTENDS))
+        async with StubSite().running() as site:
+            load = load_on(site)
             await asked(load, Full([], []))
             return len(load.events)
 

@@ -1,0 +1,339 @@
+"""The virtual users' browser does what browsers do, and nothing that its reply does not show."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import socket
+import ssl
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from dns.exception import DNSException
+
+from drills import browser as module
+from drills.browser import Browser, Reply, Site
+from drills.resolver import Resolver
+from tests.unit.drill_site import FRONTENDS, NAME, NameServer, StubSite, fixed
+
+FIRST, SECOND = FRONTENDS
+
+
+@pytest.fixture(autouse=True)
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(module, "CONNECT_SECONDS", 0.3)
+
+
+def visit(
+    site: StubSite,
+    story: Callable[[Browser], Coroutine[Any, Any, None]],
+    *addresses: str,
+    ca_file: Path | None = None,
+) -> None:
+    """Tell a story with a browser on a running site."""
+
+    async def run() -> None:
+        async with site.running():
+            browser = Browser(Site(site.url, ca_file), fixed(*(addresses or FRONTENDS)))
+            await story(browser)
+            await browser.leave()
+
+    asyncio.run(run())
+
+
+def status(reply: Reply) -> int:
+    assert reply.answer, reply.error
+    return reply.answer.status
+
+
+def test_a_connection_is_kept() -> None:
+    """A browser does not open a new one for each click, and the reply tells which requests used a kept one."""
+    site = StubSite()
+
+    async def story(browser: Browser) -> None:
+        replies = [await browser.ask("GET", "/") for _ in range(3)]
+        assert [reply.tries[0].reused for reply in replies] == [False, True, True]
+        await browser.leave()
+        assert not (await browser.ask("GET", "/")).tries[0].reused
+
+    visit(site, story)
+    assert len(site.connections) == 2
+
+
+def test_a_connection_that_the_server_closed_is_replaced() -> None:
+    """That is no failure: the browser sees the end of the connection before it sends a request."""
+
+    async def story(browser: Browser) -> None:
+        for _ in range(3):
+            reply = await browser.ask("GET", "/")
+            assert status(reply) == 200
+            assert [one.error for one in reply.tries] == [""]
+            await asyncio.sleep(0.02)  # the end of the connection arrives
+
+    site = StubSite(close_each=True)
+    visit(site, story)
+    assert len(site.connections) == 3
+
+
+def test_a_refusing_address_is_skipped() -> None:
+    """The next address is tried, and the reply has the first failure."""
+
+    async def story(browser: Browser) -> None:
+        reply = await browser.ask("GET", "/perfil")
+        assert status(reply) == 401
+        assert [one.address for one in reply.tries] == ["127.0.0.9", FIRST]
+        assert reply.tries[0].error.startswith("no connection: Connect call failed")
+        assert reply.tries[1].error == ""
+
+    visit(StubSite(), story, "127.0.0.9", FIRST)
+
+
+def test_an_address_without_a_machine_costs_the_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full backlog drops the connection attempt, as the network does for a machine that is off."""
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 5)
+
+    async def run() -> None:
+        async with StubSite().running() as site:
+            server = socket.create_server(("127.0.0.8", site.port), backlog=0)
+            fillers = [socket.socket() for _ in range(3)]
+            try:
+                for filler in fillers:
+                    filler.setblocking(False)
+                    filler.connect_ex(("127.0.0.8", site.port))
+                browser = Browser(Site(site.url), fixed("127.0.0.8", FIRST))
+                reply = await browser.ask("GET", "/")
+                await browser.leave()
+            finally:
+                for one in (server, *fillers):
+                    one.close()
+        assert status(reply) == 200
+        assert [one.error for one in reply.tries] == ["no connection in 0.3 s", ""]
+        assert 0.3 <= reply.seconds < 0.9
+
+    asyncio.run(run())
+
+
+def test_a_silent_address_costs_the_answer_timeout() -> None:
+    """A user who waits for a dead frontend tries the next one."""
+    site = StubSite(silent={FIRST})
+
+    async def story(browser: Browser) -> None:
+        reply = await browser.ask("GET", "/perfil")
+        assert status(reply) == 401
+        assert [(one.address, one.error) for one in reply.tries] == [(FIRST, "no answer in 0.3 s"), (SECOND, "")]
+        assert 0.3 <= reply.seconds < 0.9
+
+    visit(site, story)
+
+
+def test_an_answer_that_is_cut_off_is_no_answer() -> None:
+    """Half a page is not the page, and the reply tells it from a timeout."""
+    site = StubSite(cut={FIRST})
+
+    async def story(browser: Browser) -> None:
+        reply = await browser.ask("GET", "/perfil")
+        assert status(reply) == 401
+        assert [one.address for one in reply.tries] == [FIRST, SECOND]
+        assert reply.tries[0].error.startswith("cut off: ")
+        assert reply.seconds < 0.3
+
+    visit(site, story)
+
+
+def test_a_kept_connection_that_falls_silent_is_given_up() -> None:
+    """A machine that loses its power does not close its connections."""
+    site = StubSite()
+
+    async def story(browser: Browser) -> None:
+        await browser.ask("GET", "/")
+        site.silent.add(FIRST)
+        reply = await browser.ask("GET", "/")
+        assert status(reply) == 200
+        assert [(one.address, one.reused) for one in reply.tries] == [(FIRST, True), (SECOND, False)]
+
+    visit(site, story)
+
+
+def test_a_request_without_any_answer_is_a_reply_too() -> None:
+    """It is what the user got, so nothing is raised."""
+
+    async def story(browser: Browser) -> None:
+        reply = await browser.ask("GET", "/")
+        assert reply.answer is None
+        assert reply.error == "none of 2 addresses answered; the last: no answer in 0.3 s"
+        assert len(reply.tries) == 2
+
+    visit(StubSite(silent={FIRST, SECOND}), story)
+
+
+def test_a_user_gives_up_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is still to be tried; and the connection in use is closed."""
+    monkeypatch.setattr(module, "DEADLINE_SECONDS", 0.2)
+    site = StubSite(silent={FIRST, SECOND})
+
+    async def story(browser: Browser) -> None:
+        reply = await browser.ask("GET", "/")
+        assert reply.answer is None
+        assert reply.error == "no answer in 0.2 s"
+        assert [(one.address, one.error) for one in reply.tries] == [(FIRST, "given up")]
+        assert reply.seconds < 0.3
+
+    visit(site, story)
+
+
+def test_requests_have_these_headers_once_each() -> None:
+    """A POST says how long its body is, even an empty one; a GET has none."""
+    site = StubSite()
+
+    async def story(browser: Browser) -> None:
+        browser.cookies["sessao"] = "abc"
+        await browser.ask("POST", "/login", headers={"Content-Type": "text/x"}, body=b'{"usuario": "ana"}')
+        await browser.ask("POST", "/logout", cookies={"sessao": "def"})
+        await browser.ask("GET", "/perfil", headers={"Accept": "*/*"}, cookies={})
+
+    visit(site, story)
+    always = [f"Host: {NAME}:{site.port}", "User-Agent: revezamento-drill"]
+    json_wanted = "Accept: application/json"
+    assert [request.decode().split("\r\n") for request in site.requests] == [
+        [
+            *("POST /login HTTP/1.1", *always, json_wanted),
+            *("Content-Type: text/x", "Cookie: sessao=abc", "Content-Length: 18", "", '{"usuario": "ana"}'),
+        ],
+        ["POST /logout HTTP/1.1", *always, json_wanted, "Cookie: sessao=def", "Content-Length: 0", "", ""],
+        ["GET /perfil HTTP/1.1", *always, "Accept: */*", "", ""],
+    ]
+
+
+def test_the_host_header_leaves_out_the_port_of_the_scheme() -> None:
+    """As browsers do."""
+    assert [Site(url).host for url in ("http://a.example", "https://a.example:8443")] == [
+        "a.example",
+        "a.example:8443",
+    ]
+    assert [Site(url).origin("192.0.2.1").port for url in ("http://a.example", "https://a.example")] == [80, 443]
+
+
+def test_cookies_are_stored_and_deleted() -> None:
+    """Every Set-Cookie counts, and a request with other cookies does not touch the browser's own."""
+    site = StubSite(extra_headers=["set-cookie: route=1; Path=/", "Set-Cookie: old=; Max-Age=0"])
+
+    async def story(browser: Browser) -> None:
+        browser.cookies["old"] = "x"
+        await browser.ask("POST", "/login", body=json.dumps({"usuario": "drill-01"}).encode())
+        kept = dict(browser.cookies)
+        assert sorted(kept) == ["route", "sessao"]
+        other = await browser.ask("GET", "/perfil", cookies={"sessao": "another"})
+        assert status(other) == 401
+        assert browser.cookies == kept
+        await browser.ask("POST", "/logout")
+        assert list(browser.cookies) == ["route"]
+
+    visit(site, story)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for the site that is its own authority, with its key, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path = tmp_path / "site.pem"
+    path.write_bytes(private + signed.public_bytes(Encoding.PEM))
+    return path
+
+
+def test_https_checks_the_certificate_for_the_name(certificate: Path) -> None:
+    """The browser connects to an address, and expects the certificate of the name in the URL."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate)
+    site = StubSite(tls=tls)
+
+    async def story(browser: Browser) -> None:
+        replies = [await browser.ask("GET", "/") for _ in range(3)]
+        assert {status(reply) for reply in replies} == {200}
+        assert [reply.tries[0].reused for reply in replies] == [False, True, True]
+
+    async def untrusting(browser: Browser) -> None:
+        reply = await browser.ask("GET", "/")
+        assert reply.answer is None
+        assert "certificate verify failed" in reply.error
+
+    visit(site, story, ca_file=certificate)
+    visit(site, untrusting)
+    assert len(site.requests) == 3
+
+
+def test_a_name_is_cached_for_its_ttl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any longer would send users to machines that are gone; any shorter would ask DNS too often."""
+    now = [time.time()]
+    monkeypatch.setattr("time.time", lambda: now[0])
+
+    async def story() -> None:
+        async with NameServer(["192.0.2.2", "192.0.2.1"], ttl=5).running() as server:
+            resolver = Resolver(["127.0.0.1"], server.port)
+            assert await resolver.resolve(NAME) == (["192.0.2.2", "192.0.2.1"], "127.0.0.1")
+            server.addresses = ["192.0.2.3"]
+            now[0] += 4.9
+            assert await resolver.resolve(NAME) == (["192.0.2.2", "192.0.2.1"], "")
+            assert server.queries == 1
+            now[0] += 0.2
+            assert await resolver.resolve(NAME) == (["192.0.2.3"], "127.0.0.1")
+            assert server.queries == 2
+
+    asyncio.run(story())
+
+
+def test_a_cached_name_outlives_its_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the TTL ends, which is what the lab promises while its only name server is down."""
+    now = [time.time()]
+    monkeypatch.setattr("time.time", lambda: now[0])
+
+    async def story() -> None:
+        async with NameServer(["192.0.2.1"], ttl=5).running() as server:
+            resolver = Resolver(["127.0.0.1"], server.port)
+            await resolver.resolve(NAME)
+            server.addresses = []
+            now[0] += 4
+            assert (await resolver.resolve(NAME)).addresses == ["192.0.2.1"]
+            now[0] += 2
+            with pytest.raises(DNSException, match="REFUSED"):
+                await resolver.resolve(NAME)
+
+    asyncio.run(story())
+
+
+def test_name_servers_are_asked_in_order_until_one_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silent one costs its timeout, and the reply names the one that answered."""
+    monkeypatch.setattr("drills.resolver.TIMEOUT_SECONDS", 0.2)
+
+    async def story() -> None:
+        async with NameServer(["192.0.2.1"]).running() as server:
+            resolver = Resolver(["127.0.0.9", "127.0.0.1"], server.port)
+            started = time.monotonic()
+            assert (await resolver.resolve(NAME)).nameserver == "127.0.0.1"
+            assert 0.2 <= time.monotonic() - started < 0.6
+            browser = Browser(Site(f"http://{NAME}"), Resolver(["127.0.0.9"], server.port).resolve)
+            reply = await browser.ask("GET", "/")
+            assert reply.answer is None
+            assert "127.0.0.9" in reply.error
+
+    asyncio.run(story())
