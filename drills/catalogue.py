@@ -21,24 +21,11 @@ from drills.zone import ZoneChange
 from lab.machines import Lab
 from lab.power import Provider
 
-TIERS = {
-    "frontends": "frontend",
-    "backends": "backend",
-    "redis": "redis",
-    "mysql": "mysql",
-    "dns": "dns",
-    "clients": "client",
-}
-"""The groups of the inventory, and what one machine of it is called in a drill's kind."""
-
 SHORT = ("backend-kill", "frontend-kill", "backend-power", "frontend-power", "redis-restart", "deploy", "deploy-late")
 """The most telling ones, on the first machine of a tier each; and the negative controls."""
 
 SHUFFLED = ("kill", "freeze", "power", "cut", "mute", "restart", "crashloop")
 """The faults that a random sequence draws from."""
-
-FOLDERS = {"redis": ("/var/lib/redis", 8), "mysql": ("/var/lib/mysql", 48)}
-"""Where a daemon keeps its data, and how many MB beyond that a full disk takes away."""
 
 
 class UnknownDrill(ValueError):
@@ -70,8 +57,8 @@ def catalogue(lab: Lab, provider: Provider, folder: Path) -> list[Drill]:
         drills.append(Drill(name, kind, make))
 
     pause = 1 + float(lab.tier("frontends")[0].role("nginx")["nginx_fail_timeout_seconds"])
-    for group, word in TIERS.items():
-        boxes = lab.tier(group)
+    for group, tier in lab.tiers.items():
+        boxes, word = lab.tier(group), tier["machine"]
         for box in boxes:
             if box.units:
                 add(f"{box.name}-kill", f"{word}-kill", lambda box=box: Kill(box))  # type: ignore[misc]
@@ -86,12 +73,11 @@ def catalogue(lab: Lab, provider: Provider, folder: Path) -> list[Drill]:
                 f"{word}-restart",
                 lambda boxes=boxes: RollingRestart(*boxes, pause_seconds=pause),  # type: ignore[misc]
             )
-        if boxes and group in FOLDERS:
-            data, spare_mb = FOLDERS[group]
+        if boxes and (data := tier.get("data")):
             add(
                 f"{boxes[0].name}-disk",
                 f"{word}-disk",
-                lambda box=boxes[0], data=data, spare=spare_mb: FullDisk(box, data, spare),  # type: ignore[misc]
+                lambda box=boxes[0], data=data: FullDisk(box, data["path"], data["full_mb"]),  # type: ignore[misc]
             )
 
     frontends, backends = lab.tier("frontends"), lab.tier("backends")
@@ -106,7 +92,7 @@ def catalogue(lab: Lab, provider: Provider, folder: Path) -> list[Drill]:
     add("deploy-cold", "deploy-cold", deploy("cold"))
     add("deploy-late", "deploy-late", deploy("late"))
     if lab.tier("dns"):
-        add("dns-change", "dns-change", lambda: ZoneChange(*lab.tier("dns"), folder=folder))
+        add("nameserver-change", "nameserver-change", lambda: ZoneChange(*lab.tier("dns"), folder=folder))
     add("control-no-next", "control-no-next", lambda: NoNextUpstream(frontends, backends[0]))
     add("control-logout", "control-logout", FakeLogout)
     add("control-swap", "control-swap", SwappedSessions)

@@ -76,7 +76,7 @@ class Deploy(Fault):
     def undo(self) -> None:
         if self._running and self._links("current") != self._running:
             target = next(iter(self._running.values()))
-            code = play("rollback.yml", variables={"rollback_release": target}, log=self._log)
+            code = play("deploy.yml", variables={"deploy_release": target}, log=self._log)
             assert code == 0, f"the way back failed, see {self._log}:\n{tail(self._log)}"
 
     def clean(self) -> None:

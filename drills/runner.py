@@ -87,8 +87,7 @@ class Runner:
         self.lab, self.settings = lab, settings
         self._passwords = passwords
         frontend, backend = lab.tier("frontends")[0], lab.tier("backends")[0]
-        port = int(frontend.role("nginx")["nginx_port"])
-        self._site = Site(f"http://www.{lab.domain}{'' if port == 80 else f':{port}'}", settings.ca_file)
+        self._site = Site(lab.site_url, settings.ca_file)
         self._cookie_name = str(backend.role("app")["app_cookie_name"])
         self._pages = pages(Path(str(frontend.vars["nginx_web_source"])))
         self._nameservers = lab.addresses("dns")

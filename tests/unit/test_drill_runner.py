@@ -27,12 +27,12 @@ class StubBox:
     units = ("x.service",)
     tiers = ("frontends",)
 
-    def __init__(self, name: str, address: str, port: int, problem: str = "") -> None:
-        self.name, self.address, self._port, self._problem = name, address, port, problem
+    def __init__(self, name: str, address: str = "", problem: str = "") -> None:
+        self.name, self.address, self._problem = name, address, problem
         self.vars = {"nginx_web_source": str(Path(__file__).parent / "missing")}
 
     def role(self, _: str) -> dict[str, Any]:
-        return {"nginx_port": self._port, "app_cookie_name": "sessao"}
+        return {"app_cookie_name": "sessao"}
 
     def problem(self) -> str:
         return self._problem
@@ -43,6 +43,9 @@ class StubBox:
     def journal(self, *_: str, **__: Any) -> str:
         return "a line of the journal\n"
 
+    def root_output(self, _: str) -> str:
+        return '{"problem": ""}'
+
     def root(self, _: str) -> Any:
         return type("Result", (), {"stdout": ""})
 
@@ -50,12 +53,11 @@ class StubBox:
 class StubLab:
     """Two frontends, two backends, no DNS."""
 
-    domain = "example.org"
-
-    def __init__(self, port: int, problem: str = "") -> None:
+    def __init__(self, site_url: str = "", problem: str = "") -> None:
+        self.site_url = site_url
         self._tiers = {
-            "frontends": [StubBox(name, address, port, problem) for address, name in FRONTENDS.items()],
-            "backends": [StubBox(name, "", port) for name in ("backend1", "backend2")],
+            "frontends": [StubBox(name, address, problem) for address, name in FRONTENDS.items()],
+            "backends": [StubBox(name) for name in ("backend1", "backend2")],
         }
 
     def __iter__(self) -> Iterator[StubBox]:
@@ -118,7 +120,7 @@ def drilled(
     async def run() -> Any:
         async with StubSite().running() as site:
             settings = Settings(users=10, rate=100, seed=1, before=0.8, after=0.5, patience=4, folder=folder)
-            runner = Runner(cast("Lab", StubLab(site.port)), PASSWORDS, settings)
+            runner = Runner(cast("Lab", StubLab(site.url)), PASSWORDS, settings)
             drill = runner.run(Drill("swap", "control-swap", lambda: fault), expectation)
             return await (story(drill) if story else drill)
 
@@ -186,7 +188,7 @@ def test_an_answer_that_never_comes_is_judged_too(tmp_path: Path, monkeypatch: p
         async with StubSite().running() as site:
             late.undo = lambda: site.silent.update(FRONTENDS)  # type: ignore[method-assign]
             settings = Settings(users=10, rate=100, seed=1, before=0.8, after=0.3, patience=0.3, folder=tmp_path)
-            runner = Runner(cast("Lab", StubLab(site.port)), PASSWORDS, settings)
+            runner = Runner(cast("Lab", StubLab(site.url)), PASSWORDS, settings)
             return await runner.run(Drill("swap", "control-swap", lambda: late), Expectation(why="x"))
 
     outcome = asyncio.run(run())
@@ -201,7 +203,7 @@ def test_a_random_sequence_is_the_seeds(tmp_path: Path) -> None:
         async def run() -> list[Outcome]:
             async with StubSite().running() as site:
                 settings = Settings(users=10, rate=100, seed=seed, before=0.3, after=0.2, patience=4, folder=tmp_path)
-                runner = Runner(cast("Lab", StubLab(site.port)), PASSWORDS, settings)
+                runner = Runner(cast("Lab", StubLab(site.url)), PASSWORDS, settings)
                 drills = [Drill(f"box{number}-kill", "backend-kill", Steps) for number in range(20)]
                 expected = {"backend-kill": Expectation(why="x"), "random": Expectation(why="x")}
                 return await runner.sequence(drills, expected, seconds=2)
@@ -219,6 +221,6 @@ def test_a_random_sequence_is_the_seeds(tmp_path: Path) -> None:
 
 def test_a_lab_that_is_not_well_is_refused() -> None:
     """What is broken already would be taken for the drill's doing."""
-    refuse_unless_healthy(cast("Lab", StubLab(80)))
-    with pytest.raises(NotHealthy, match=r"frontend1: no route to host\n(?s:.*)Next: make status"):
-        refuse_unless_healthy(cast("Lab", StubLab(80, "no route to host")))
+    refuse_unless_healthy(cast("Lab", StubLab()))
+    with pytest.raises(NotHealthy, match=r"frontend1: .*no route to host\n(?s:.*)Next: make status"):
+        refuse_unless_healthy(cast("Lab", StubLab(problem="no route to host")))

@@ -93,12 +93,22 @@ def test_names_are_unique_and_speak_of_the_inventory() -> None:
     assert {"backend4-kill", "backend4-freeze", "backend4-power"} <= {drill.name for drill in grown} - set(names)
 
 
+def test_kinds_speak_of_the_tiers() -> None:
+    """A tier is one entry: its word for a machine, its daemon and its data give it its drills."""
+    kinds = {drill.kind for drill in DRILLS}
+    for group, tier in LAB.tiers.items():
+        word, has_daemon = tier["machine"], bool(tier["units"])
+        assert f"{word}-power" in kinds, group
+        assert {f"{word}-{fault}" in kinds for fault in ("kill", "freeze", "cut", "mute", "restart")} == {has_daemon}
+        assert (f"{word}-disk" in kinds) == ("data" in tier), group
+
+
 def test_drills_are_chosen_by_name_kind_or_set() -> None:
     """D=backend-power is every backend's; D=backend1-power one."""
     assert [drill.name for drill in chosen(DRILLS, "backend-power")] == [
         f"{name}-power" for name in LAB.names("backends")
     ]
-    assert [drill.name for drill in chosen(DRILLS, "backend1-power, dns-change")] == ["backend1-power", "dns-change"]
+    assert [drill.name for drill in chosen(DRILLS, "backend1-power, nameserver-change")] == ["backend1-power", "nameserver-change"]
     short = chosen(DRILLS, "short")
     assert {drill.kind for drill in short if not drill.is_control} == set(SHORT)
     assert sum(drill.is_control for drill in short) == 3
@@ -109,7 +119,7 @@ def test_drills_are_chosen_by_name_kind_or_set() -> None:
 def test_an_unknown_drill_lists_the_known_ones() -> None:
     """With the one that was probably meant."""
     with pytest.raises(
-        UnknownDrill, match=r"no drill 'backend-powr'. Did you mean backend-power\? There are: .*dns-cut"
+        UnknownDrill, match=r"no drill 'backend-powr'. Did you mean backend-power\? There are: .*nameserver-cut"
     ):
         chosen(DRILLS, "backend-powr")
 
@@ -187,7 +197,7 @@ def test_the_report_shows_every_drill(tmp_path: Path) -> None:
     told = [*events(), bad]
     marks = Marks(1000, 1005, 1006, 1020)
     strict = Expectation(why="Because.")
-    good = Outcome("dns1-kill", "dns-kill", strict, marks, figures(events()), events(), 0.01, [], "")
+    good = Outcome("dns1-kill", "nameserver-kill", strict, marks, figures(events()), events(), 0.01, [], "")
     failed = Outcome(
         "deploy", "deploy", strict, marks, figures(told), told, 0.01, ["failed: 1, expected none"], "--- log"
     )
