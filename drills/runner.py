@@ -24,6 +24,7 @@ from drills.load import Load
 from drills.oracle import Figures, Full, Judgement, Marks, full_at, judge, measure
 from drills.person import Person
 from drills.resolver import Resolve, Resolver
+from lab.health import unhealthy
 from lab.logs import ERROR_LOG
 from lab.machines import Box, Lab
 
@@ -260,13 +261,7 @@ def pages(folder: Path) -> list[str]:
 
 
 def refuse_unless_healthy(lab: Lab) -> None:
-    """Raise `NotHealthy` unless every machine answers and runs what it should."""
-    problems = {name: problem for name, problem in lab.everywhere(lambda box: box.problem()).items() if problem}
-    if not problems:
-        well = lab.everywhere(lambda box: box.is_active(*box.units))
-        problems = {
-            name: f"{', '.join(lab[name].units)} not all active" for name, is_well in well.items() if not is_well
-        }
-    if problems:
-        told = "\n".join(f"  {name}: {problem}" for name, problem in problems.items())
-        raise NotHealthy(f"A drill begins with a healthy lab, and this is not one:\n{told}\nNext: make status")
+    """Raise `NotHealthy` unless every machine answers and runs its units."""
+    if problems := unhealthy(lab):
+        lines = "\n".join(f"  {name}: {problem}" for name, problem in problems.items())
+        raise NotHealthy(f"A drill needs a healthy lab, but these machines are not healthy:\n{lines}\nNext: make status")
