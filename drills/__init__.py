@@ -1,4 +1,4 @@
-"""Drills: virtual users ask all the time, something is broken on purpose, and an oracle judges every answer.
+"""Drills: virtual users send requests while something is broken on purpose, and an oracle judges every answer.
 
-docs/drills.md tells what each drill does and how to read its report.
+docs/drills.md says what each drill does and how to read its report.
 """

@@ -1,4 +1,4 @@
-"""Users of the drills' own, made and disabled by the app's own command line on a backend."""
+"""Accounts for the virtual users, created and disabled by the app's own command line on a backend."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from lab.machines import Box
 
 # The command line reads the passwords from stdin, where no process list shows them.
-RUN = """
+PROGRAM = """
 import json, subprocess, sys
 arguments, stdin = json.load(sys.stdin)
 done = subprocess.run(["/usr/local/sbin/revezamento", "users", *arguments], input=stdin, capture_output=True, text=True)
@@ -21,7 +21,7 @@ print(json.dumps([done.returncode, (done.stderr + done.stdout)[-1000:]]))
 
 @contextmanager
 def accounts(backend: Box, count: int) -> Iterator[dict[str, str]]:
-    """Users drill-01, drill-02, … with new passwords; afterwards nobody can log in as them."""
+    """Create users drill-01, drill-02, … with new passwords, and disable them afterwards."""
     passwords = {f"drill-{number:02d}": secrets.token_urlsafe(24) for number in range(1, count + 1)}
     entries = [
         {"usuario": name, "nome": f"Drill {name[-2:]}", "email": f"{name}@example.com", "senha": password}
@@ -35,6 +35,6 @@ def accounts(backend: Box, count: int) -> Iterator[dict[str, str]]:
 
 
 def _users(backend: Box, arguments: list[str], stdin: str) -> None:
-    result: Any = backend.python(RUN, [arguments, stdin], root=True)
-    code, told = result
-    assert code == 0, f"revezamento users {arguments[0]} on {backend.name}: {told}"
+    result: Any = backend.python(PROGRAM, [arguments, stdin], root=True)
+    code, output = result
+    assert code == 0, f"revezamento users {arguments[0]} on {backend.name}: {output}"

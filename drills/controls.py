@@ -1,5 +1,7 @@
-"""Negative controls: the system with one thing wrong on purpose. An oracle that sees nothing there proves nothing
-elsewhere."""
+"""Negative controls: something is wrong on purpose, and the oracle must notice.
+
+An oracle that misses it proves nothing in the other drills.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,9 @@ from drills.resolver import Resolve
 from lab.machines import Box
 
 CONF = "/etc/nginx/nginx.conf"
-KEPT = f"{CONF}.drill"
-RESTORE = f"if [ -e {KEPT} ]; then mv {KEPT} {CONF} && systemctl reload nginx.service; fi"
-SPOIL = (
+BACKUP = f"{CONF}.drill"
+RESTORE = f"if [ -e {BACKUP} ]; then mv {BACKUP} {CONF} && systemctl reload nginx.service; fi"
+DISABLE_NEXT_UPSTREAM = (
     f"sed -i 's/proxy_next_upstream error timeout.*;/proxy_next_upstream off;/' {CONF} && "
     f"grep -q 'proxy_next_upstream off;' {CONF} && ! grep -q 'proxy_next_upstream error' {CONF} && nginx -t -q"
 )
@@ -23,7 +25,7 @@ RESTORE_SECONDS = 180
 
 
 class NoNextUpstream(Fault):
-    """The frontends ask no second backend, and one backend is stopped."""
+    """The frontends do not try another backend, and one backend is stopped."""
 
     hold_seconds = CONTROL_SECONDS
 
@@ -34,7 +36,9 @@ class NoNextUpstream(Fault):
     def prepare(self) -> None:
         for box in self._frontends:
             arm(box, RESTORE, RESTORE_SECONDS)
-            box.root_output(f"[ -e {KEPT} ] || cp -a {CONF} {KEPT}; {SPOIL} && systemctl reload nginx.service")
+            box.root_output(
+                f"[ -e {BACKUP} ] || cp -a {CONF} {BACKUP}; {DISABLE_NEXT_UPSTREAM} && systemctl reload nginx.service"
+            )
 
     def inject(self) -> None:
         self._backend.root_output(f"systemctl stop {' '.join(reversed(self._backend.units))}")
@@ -42,14 +46,14 @@ class NoNextUpstream(Fault):
     def undo(self) -> None:
         self._backend.start(*self._backend.units)
 
-    def clean(self) -> None:
+    def clean_up(self) -> None:
         for box in self._frontends:
             box.root_output(RESTORE)
             disarm(box)
 
 
 class FakeLogout(Fault):
-    """Users are told that they are logged out, and no backend hears of it."""
+    """A logout looks successful to the user but never reaches a backend."""
 
     hold_seconds = CONTROL_SECONDS
 
@@ -83,14 +87,14 @@ class SwappedSessions(Fault):
 
 
 class SwappedBrowser(Browser):
-    """Asks for the profile with the cookie of the other browser of its pair, if both have one."""
+    """Asks for the profile with the other browser's cookie while both users are logged in."""
 
     def __init__(self, site: Site, resolve: Resolve, pair: Sequence[Browser]) -> None:
         super().__init__(site, resolve)
         self._pair = pair
 
     async def ask(self, method: str, path: str, **options: Any) -> Reply:
-        if path == "/perfil" and not options.get("cookies") and all(browser.cookies for browser in self._pair):
+        if path == "/perfil" and "cookies" not in options and all(browser.cookies for browser in self._pair):
             (other,) = (browser for browser in self._pair if browser is not self)
             options["cookies"] = other.cookies
         return await super().ask(method, path, **options)

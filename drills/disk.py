@@ -1,4 +1,4 @@
-"""A full disk: the daemon's folder stands on a small file system of its own for the drill, and that is filled."""
+"""A full disk: for the drill, the daemon's data moves to a small file system of its own, which is then filled."""
 
 from __future__ import annotations
 
@@ -6,57 +6,58 @@ from drills.fault import Fault, arm, disarm
 from lab.machines import Box
 
 FULL_SECONDS = 12.0
-PLACE = "/run/revezamento-drill-disk"
-FILLER = f"{PLACE}/drill-filler"
+MOUNT_POINT = "/run/revezamento-drill-disk"
+FILLER = f"{MOUNT_POINT}/drill-filler"
 
 
 class FullDisk(Fault):
-    """Fills the disk under a daemon's folder. The machine's own disk, which others share, is never filled.
+    """Fills the disk under a daemon's data, and never the machine's own disk, which others share.
 
-    Before the drill the service stops, its folder is copied to a file system in memory and that is put in its place;
-    after it the other way round. What changed meanwhile comes back with it.
+    Before the drill, the service stops and its data is copied to a tmpfs, which is mounted over the original. After the
+    drill, the data is copied back with all that has changed in it.
 
     Args:
         folder: the daemon's data.
-        spare_mb: room beyond what is there, which the drill takes away.
+        headroom_mb: the free space before the drill fills it.
     """
 
     hold_seconds = FULL_SECONDS
 
-    def __init__(self, box: Box, folder: str, spare_mb: int) -> None:
+    def __init__(self, box: Box, folder: str, headroom_mb: int) -> None:
         super().__init__(box)
-        self._folder, self._spare_mb = folder, spare_mb
+        self._folder, self._headroom_mb = folder, headroom_mb
 
     def prepare(self) -> None:
         (box,) = self.boxes
         box.root_output(
-            f"set -eu; if mountpoint -q {PLACE}; then echo 'left behind by another drill: {PLACE}' >&2; exit 1; fi; "
-            f"systemctl stop {box.service}; mkdir -p {PLACE}; "
+            f"set -eu; "
+            f"if mountpoint -q {MOUNT_POINT}; then echo 'left behind by another drill: {MOUNT_POINT}' >&2; exit 1; fi; "
+            f"systemctl stop {box.service}; mkdir -p {MOUNT_POINT}; "
             f"used=$(du -sm {self._folder} | cut -f1); "
-            f"mount -t tmpfs -o size=$((used + {self._spare_mb}))m drill {PLACE}; "
-            f"cp -a {self._folder}/. {PLACE}/; "
-            f"chown --reference={self._folder} {PLACE}; chmod --reference={self._folder} {PLACE}; "
-            f"mount --bind {PLACE} {self._folder}; systemctl start {box.service}"
+            f"mount -t tmpfs -o size=$((used + {self._headroom_mb}))m drill {MOUNT_POINT}; "
+            f"cp -a {self._folder}/. {MOUNT_POINT}/; "
+            f"chown --reference={self._folder} {MOUNT_POINT}; chmod --reference={self._folder} {MOUNT_POINT}; "
+            f"mount --bind {MOUNT_POINT} {self._folder}; systemctl start {box.service}"
         )
 
     def inject(self) -> None:
         (box,) = self.boxes
         arm(box, f"rm -f {FILLER}")
-        box.root(f"dd if=/dev/zero of={FILLER} bs=4k")  # ends when nothing more fits
-        left = int(box.root_output(f"df --output=avail {PLACE} | tail -n1"))
-        assert left < 64, f"{box.name}: {left} kB are left in {self._folder}"
+        box.root(f"dd if=/dev/zero of={FILLER} bs=4k")  # ends when the disk is full
+        free_kb = int(box.root_output(f"df --output=avail {MOUNT_POINT} | tail -n1"))
+        assert free_kb < 64, f"{box.name}: {free_kb} kB are free in {self._folder}"
 
     def undo(self) -> None:
         (box,) = self.boxes
         box.root_output(f"rm -f {FILLER}")
         disarm(box)
 
-    def clean(self) -> None:
+    def clean_up(self) -> None:
         (box,) = self.boxes
         box.root_output(
-            f"set -eu; if mountpoint -q {PLACE}; then systemctl stop {box.service}; rm -f {FILLER}; "
+            f"set -eu; if mountpoint -q {MOUNT_POINT}; then systemctl stop {box.service}; rm -f {FILLER}; "
             f"! mountpoint -q {self._folder} || umount {self._folder}; "
-            f"rm -rf {self._folder}.drill; cp -a {PLACE} {self._folder}.drill; "
+            f"rm -rf {self._folder}.drill; cp -a {MOUNT_POINT} {self._folder}.drill; "
             f"find {self._folder} -mindepth 1 -delete; cp -a {self._folder}.drill/. {self._folder}/; "
-            f"rm -rf {self._folder}.drill; umount {PLACE}; rmdir {PLACE}; fi; systemctl start {box.service}"
+            f"rm -rf {self._folder}.drill; umount {MOUNT_POINT}; rmdir {MOUNT_POINT}; fi; systemctl start {box.service}"
         )

@@ -1,4 +1,4 @@
-"""One line of JSON for everything that a user asked: what the oracle judges, and nothing that it already judged."""
+"""Events: one JSON object for each request of a user, with what the oracle needs to judge it and no verdict."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 Action = Literal["perfil", "page", "status", "login", "logout", "replay"]
-"""`replay` asks for the profile with the cookie of a session whose logout was acknowledged."""
+"""`replay` asks for the profile with the cookie of a session after its acknowledged logout."""
 
-Known = Literal["in", "out", "leaving"]
-"""What the user was told last: logged in, logged out, or nothing after asking to be logged out."""
+LoginState = Literal["logged_in", "logged_out", "unknown"]
+"""What the site last acknowledged to the user; `unknown` after a logout without an answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """One request of a user and its answer. `at` is seconds since 1970, `status` 0 where nothing came."""
+    """One request of a user and its answer. `at` is seconds since 1970, `status` 0 if nothing came.
+
+    `login_state` is that before the request, `identity` the user that the answer names, and `healthy`, of a `status`
+    only, whether the backend reaches Redis and MySQL.
+    """
 
     at: float
     seconds: float
     user: str
     action: Action
-    known: Known
+    login_state: LoginState
     status: int
     identity: str = ""
     frontend: str = ""
@@ -31,7 +35,7 @@ class Event:
     request_id: str = ""
     retry_after: bool = False
     cookie_changed: bool = False
-    healthy: bool | None = None  # of a `status`: whether that backend reaches Redis and MySQL
+    healthy: bool | None = None
     looked_up: str = ""
     tries: list[dict[str, Any]] = field(default_factory=list)
     error: str = ""
@@ -41,24 +45,24 @@ class Event:
         """When the user had the answer."""
         return self.at + self.seconds
 
-    def line(self) -> str:
+    def to_json(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"), ensure_ascii=False)
 
-    def short(self) -> str:
-        """For a person: what was asked of whom, and what came."""
-        way = f"{self.frontend or '-'} > {self.backend or '-'}"
-        told = self.error or f"{self.status} {self.identity}".strip()
-        return (
-            f"{self.user} {self.action} (was {self.known}): {told} by {way} in {self.seconds:.2f} s {self.request_id}"
-        )
+    def __str__(self) -> str:
+        """One line for people: what was asked, what came, and from where."""
+        path = f"{self.frontend or '-'} > {self.backend or '-'}"
+        result = self.error or f"{self.status} {self.identity}".strip()
+        state = self.login_state.replace("_", " ")
+        return f"{self.user} {self.action} ({state}): {result} by {path} in {self.seconds:.2f} s {self.request_id}"
 
 
 def read(path: Path) -> list[Event]:
-    """The events of a file that `write` made."""
+    """Read the events of a file that `write` made."""
     names = {one.name for one in fields(Event)}
     lines = path.read_text(encoding="utf-8").splitlines()
     return [Event(**{key: value for key, value in json.loads(line).items() if key in names}) for line in lines]
 
 
 def write(path: Path, events: Iterable[Event]) -> None:
-    path.write_text("".join(f"{event.line()}\n" for event in events), encoding="utf-8")
+    """Write one JSON object a line."""
+    path.write_text("".join(f"{event.to_json()}\n" for event in events), encoding="utf-8")

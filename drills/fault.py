@@ -1,4 +1,4 @@
-"""What every fault has: it is bounded in time, proves that it bites, and is undone whatever happens."""
+"""The base of all faults: a fault has an end, checks that it took effect, and is undone whatever happens."""
 
 from __future__ import annotations
 
@@ -12,46 +12,49 @@ from lab.machines import Box
 
 UNDO_UNIT = "revezamento-drill-undo"
 DEAD_MAN_SECONDS = 90
-"""After this a machine undoes by itself what was done to it, should nobody be left who does."""
+"""After this time a machine undoes a fault itself, in case the drill's process has died."""
 
 
 class Fault:
-    """Something that is broken for a while. `undo` also undoes what was only half done, and does no harm twice."""
+    """Something that is broken for a while. `undo` also works after a fault was only half injected, or twice.
+
+    Args:
+        boxes: the machines concerned. They must be active afterwards, and a report has their journals.
+    """
 
     hold_seconds: float = 0
-    """How long it lasts once `inject` has returned."""
+    """How long the fault lasts after `inject` has returned."""
 
     def __init__(self, *boxes: Box) -> None:
         self.boxes: Sequence[Box] = boxes
-        """The machines that it concerns: they have to be well afterwards, and their journals tell of it."""
 
     def prepare(self) -> None:
-        """Before anybody asks: what is needed to break it."""
+        """Set up what the fault needs, before the load starts."""
 
     def inject(self) -> None:
         """Break it."""
 
     def undo(self) -> None:
-        """Take the cause away."""
+        """Remove the cause."""
 
-    def clean(self) -> None:
-        """When nobody asks any more: take back what `prepare` did."""
+    def clean_up(self) -> None:
+        """Revert `prepare`, after the load has stopped."""
 
     def make_browser(self, site: Site, resolve: Resolve) -> Browser:
-        """A user's browser; that of a negative control misbehaves."""
+        """Make a user's browser; that of a negative control misbehaves."""
         return Browser(site, resolve)
 
-    def is_healed(self) -> bool:
-        """Whether the machines concerned say that they are well."""
+    def has_recovered(self) -> bool:
+        """Whether the machines concerned report that all their units are active."""
         return all(box.is_active(*box.units) for box in self.boxes)
 
-    def belied_by(self, events: Sequence[Event]) -> list[str]:
-        """What users' requests say against this fault having done what it says, as sentences."""
+    def contradictions(self, events: Sequence[Event]) -> list[str]:
+        """Sentences for requests that show that the fault did not do what it should."""
         return []
 
 
 def arm(box: Box, command: str, seconds: float = DEAD_MAN_SECONDS) -> None:
-    """Have the machine itself run a command as root after some seconds: a dead man's switch."""
+    """Make the machine itself run a command as root after some seconds: a dead man's switch."""
     disarm(box)
     box.root_output(
         f"systemd-run --quiet --collect --unit={UNDO_UNIT} --on-active={seconds:.0f} /bin/sh -c {shlex.quote(command)}"
@@ -59,5 +62,5 @@ def arm(box: Box, command: str, seconds: float = DEAD_MAN_SECONDS) -> None:
 
 
 def disarm(box: Box) -> None:
-    """Stop what `arm` started."""
+    """Cancel what `arm` scheduled."""
     box.root(f"systemctl stop {UNDO_UNIT}.timer; systemctl reset-failed {UNDO_UNIT}.timer {UNDO_UNIT}.service")

@@ -1,4 +1,4 @@
-"""All users at once, at a steady rate, and how late this machine itself was in serving them."""
+"""The load: all virtual users at a steady rate, and how far the load generator itself lags behind."""
 
 from __future__ import annotations
 
@@ -7,59 +7,59 @@ import time
 from collections.abc import Sequence
 
 from drills.events import Event
-from drills.person import Person
+from drills.virtual_user import VirtualUser
 
-MOST_REQUESTS_PER_SECOND = 100
-LAG_PAUSE_SECONDS = 0.05
-LOGINS_AT_ONCE = 3
-"""A backend hashes one password at a time and core."""
+MAX_REQUESTS_PER_SECOND = 100
+LAG_INTERVAL_SECONDS = 0.05
+CONCURRENT_LOGINS = 3
+"""A backend hashes one password at a time on each core."""
 
 
 class Load:
-    """Virtual users in a loop each: a user who waits for an answer asks nothing else meanwhile, and does not catch up.
+    """A closed loop for each user: nobody sends a request while waiting for an answer, or catches up afterwards.
 
     Args:
-        people: the users.
-        rate: requests a second of all together, while nobody waits.
+        users: the virtual users.
+        rate: requests a second of all users together, while nobody waits.
     """
 
-    def __init__(self, people: Sequence[Person], rate: float) -> None:
-        if not 0 < rate <= MOST_REQUESTS_PER_SECOND:
-            raise ValueError(f"a rate of {rate:g} requests a second: it must be above 0, at most 100")
-        self.people = list(people)
+    def __init__(self, users: Sequence[VirtualUser], rate: float) -> None:
+        if not 0 < rate <= MAX_REQUESTS_PER_SECOND:
+            raise ValueError(f"rate is {rate:g} requests a second; it must be above 0 and at most 100")
+        self.users = list(users)
         self.events: list[Event] = []
         self.lag_seconds = 0.0
-        self._interval = len(self.people) / rate
+        self._interval = len(self.users) / rate
         self._stopping = asyncio.Event()
 
     async def log_in(self) -> list[Event]:
-        """Log everybody in; the logins that failed."""
-        free = asyncio.Semaphore(LOGINS_AT_ONCE)
+        """Log all users in; return the logins that failed."""
+        slots = asyncio.Semaphore(CONCURRENT_LOGINS)
 
-        async def one(person: Person) -> Event:
-            async with free:
-                return await person.do("login")
+        async def log_in(user: VirtualUser) -> Event:
+            async with slots:
+                return await user.do("login")
 
-        events = await asyncio.gather(*(one(person) for person in self.people))
+        events = await asyncio.gather(*(log_in(user) for user in self.users))
         return [event for event in events if event.status != 200]
 
     async def run(self) -> None:
-        """Ask until `stop`; every event is in `events` as soon as its answer is there."""
+        """Send requests until `stop`; `events` has each as soon as its answer is there."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch_lag())
-            for number, person in enumerate(self.people):
-                group.create_task(self._live(person, number * self._interval / len(self.people)))
+            group.create_task(self._measure_lag())
+            for number, user in enumerate(self.users):
+                group.create_task(self._run_user(user, number * self._interval / len(self.users)))
 
     def stop(self) -> None:
-        """Let everybody finish what they wait for."""
+        """Send no more requests; those under way are finished."""
         self._stopping.set()
 
-    async def _live(self, person: Person, offset: float) -> None:
+    async def _run_user(self, user: VirtualUser, offset: float) -> None:
         due = time.monotonic() + offset
         while not await self._stopped_by(due):
-            self.events.append(await person.step())
+            self.events.append(await user.step())
             due = max(due + self._interval, time.monotonic())
-        await person.browser.leave()
+        await user.browser.leave()
 
     async def _stopped_by(self, due: float) -> bool:
         try:
@@ -69,8 +69,8 @@ class Load:
             return False
         return True
 
-    async def _watch_lag(self) -> None:
+    async def _measure_lag(self) -> None:
         while not self._stopping.is_set():
             started = time.monotonic()
-            await asyncio.sleep(LAG_PAUSE_SECONDS)
-            self.lag_seconds = max(self.lag_seconds, time.monotonic() - started - LAG_PAUSE_SECONDS)
+            await asyncio.sleep(LAG_INTERVAL_SECONDS)
+            self.lag_seconds = max(self.lag_seconds, time.monotonic() - started - LAG_INTERVAL_SECONDS)

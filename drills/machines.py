@@ -1,10 +1,10 @@
-"""Faults of one machine: its daemon killed or frozen, its power gone, its services restarted one after the other."""
+"""Faults of machines: a daemon is killed, frozen or crashes, a machine loses its power, a tier restarts."""
 
 from __future__ import annotations
 
 import time
 
-from drills.fault import DEAD_MAN_SECONDS, Fault, arm, disarm
+from drills.fault import Fault, arm, disarm
 from lab.machines import Box
 from lab.power import Provider
 from lab.waiting import wait_until
@@ -12,7 +12,7 @@ from lab.waiting import wait_until
 FREEZE_SECONDS = 15.0
 POWER_OFF_SECONDS = 12.0
 CRASH_SECONDS = 20.0
-"""Long enough that systemd gives up on the service, so that both its patience and its end are seen."""
+"""Long enough for systemd to give up on the service, so that the drill covers the time before and after that."""
 
 
 class Kill(Fault):
@@ -20,16 +20,16 @@ class Kill(Fault):
 
     def inject(self) -> None:
         (box,) = self.boxes
-        self._before = box.main_pid(box.service)
-        assert self._before, f"{box.service} does not run on {box.name}"
-        box.root_output(f"kill -KILL {self._before}")
+        self._killed = box.main_pid(box.service)
+        assert self._killed, f"{box.service} does not run on {box.name}"
+        box.root_output(f"kill -KILL {self._killed}")
 
-    def is_healed(self) -> bool:
-        return all(box.main_pid(box.service) not in (0, self._before) for box in self.boxes) and super().is_healed()
+    def has_recovered(self) -> bool:
+        return all(box.main_pid(box.service) not in (0, self._killed) for box in self.boxes) and super().has_recovered()
 
 
 class Freeze(Fault):
-    """SIGSTOP to every process of a daemon: it keeps its connections and says nothing."""
+    """SIGSTOP to every process of a daemon: it keeps its connections and does not respond."""
 
     hold_seconds = FREEZE_SECONDS
 
@@ -38,7 +38,7 @@ class Freeze(Fault):
         arm(box, f"systemctl kill --signal=CONT {box.service}")
         box.root_output("systemctl kill --signal=STOP %s", box.service)
         state = box.output(f"ps -o state= -p {box.main_pid(box.service)}")
-        assert state.startswith("T"), f"{box.service} on {box.name} was not frozen: state {state}"
+        assert state.startswith("T"), f"{box.service} on {box.name} is not frozen: its state is {state}"
 
     def undo(self) -> None:
         (box,) = self.boxes
@@ -47,7 +47,7 @@ class Freeze(Fault):
 
 
 class PowerOff(Fault):
-    """The plug is pulled, and put back."""
+    """A machine loses its power, and gets it back."""
 
     hold_seconds = POWER_OFF_SECONDS
 
@@ -66,15 +66,15 @@ class PowerOff(Fault):
         if not self._provider.is_on(box.name):
             self._provider.on(box.name)
 
-    def is_healed(self) -> bool:
-        return all(not box.problem() for box in self.boxes) and super().is_healed()
+    def has_recovered(self) -> bool:
+        return all(not box.problem() for box in self.boxes) and super().has_recovered()
 
 
 class RollingRestart(Fault):
     """Every machine of a tier restarts its service, one after the other.
 
     Args:
-        pause_seconds: between two, longer than others pass one over that was away.
+        pause_seconds: between two restarts; longer than a proxy avoids a machine that failed.
     """
 
     def __init__(self, *boxes: Box, pause_seconds: float) -> None:
@@ -90,11 +90,11 @@ class RollingRestart(Fault):
 
 
 class CrashLoop(Fault):
-    """A service that ends a second after each start, behind the socket that systemd holds for it."""
+    """A service that exits one second after each start, while systemd holds its socket."""
 
     hold_seconds = CRASH_SECONDS
 
-    def _undoing(self, box: Box) -> str:
+    def _undo_command(self, box: Box) -> str:
         units = " ".join(box.units)
         return (
             f"rm -f /run/systemd/system/{box.service}.d/drill.conf; systemctl daemon-reload; "
@@ -104,7 +104,7 @@ class CrashLoop(Fault):
     def inject(self) -> None:
         (box,) = self.boxes
         folder = f"/run/systemd/system/{box.service}.d"
-        arm(box, self._undoing(box), DEAD_MAN_SECONDS)
+        arm(box, self._undo_command(box))
         box.root_output(
             f"mkdir -p {folder} && "
             f"printf '[Service]\\nExecStart=\\nExecStart=/bin/sh -c \"sleep 1; exit 1\"\\n' >{folder}/drill.conf && "
@@ -117,5 +117,5 @@ class CrashLoop(Fault):
 
     def undo(self) -> None:
         (box,) = self.boxes
-        box.root_output(self._undoing(box))
+        box.root_output(self._undo_command(box))
         disarm(box)

@@ -1,4 +1,4 @@
-"""Faults of the network: packets that a machine drops, in an nftables table of its own."""
+"""Network partitions: a machine drops packets, by an nftables table of its own."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from drills.fault import Fault, arm, disarm
 from lab.machines import Box
 
-CUT_SECONDS = 15.0
+PARTITION_SECONDS = 15.0
 TABLE = "inet revezamento_drill"
 REMOVE = f"nft delete table {TABLE}"
 
 
 def rules(control: str, directions: Sequence[str], peers: Sequence[str] = ()) -> str:
-    """The table for nft: drops what comes from (`in`) or goes to (`out`) the peers; without peers, everybody.
+    """The nftables table that drops packets from (`in`) or to (`out`) the peers, or everybody if there are none.
 
-    The control side's SSH always passes, so that it can be taken back; so does loopback.
+    Loopback and SSH from the control machine always pass, so that the partition can be undone.
     """
     chains = []
     for direction in directions:
@@ -24,27 +24,27 @@ def rules(control: str, directions: Sequence[str], peers: Sequence[str] = ()) ->
             "out": ("output", "daddr", "oif", "sport"),
         }[direction]
         family = "ip6" if ":" in control else "ip"
-        chosen = f"ip {side} {{ {', '.join(peers)} }} " if peers else ""
+        selector = f"ip {side} {{ {', '.join(peers)} }} " if peers else ""
         chains.append(
             f"  chain {direction} {{\n"
             f"    type filter hook {hook} priority -300; policy accept;\n"
             f'    {device} "lo" accept\n'
             f"    {family} {side} {control} tcp {port} 22 accept\n"
-            f"    {chosen}counter drop\n"
+            f"    {selector}counter drop\n"
             "  }\n"
         )
     return f"table {TABLE} {{\n{''.join(chains)}}}\n"
 
 
-class Cut(Fault):
-    """A machine is cut off from the rest, or from some of it; both ways, or one.
+class Partition(Fault):
+    """A machine is cut off from all others or from some, in one direction or both.
 
     Args:
-        directions: "in" it hears nothing, "out" nobody hears it.
-        peers: addresses; none for everybody.
+        directions: "in" drops what it receives, "out" what it sends.
+        peers: the addresses to cut off; empty for all.
     """
 
-    hold_seconds = CUT_SECONDS
+    hold_seconds = PARTITION_SECONDS
 
     def __init__(self, box: Box, directions: Sequence[str] = ("in", "out"), peers: Sequence[str] = ()) -> None:
         super().__init__(box)
@@ -59,5 +59,5 @@ class Cut(Fault):
     def undo(self) -> None:
         (box,) = self.boxes
         box.root(REMOVE)
-        assert not box.root(f"nft list table {TABLE}").succeeded, f"{box.name} is still cut off: {REMOVE}"
+        assert not box.root(f"nft list table {TABLE}").succeeded, f"{box.name} is still cut off. Next, there: {REMOVE}"
         disarm(box)

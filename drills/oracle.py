@@ -1,4 +1,4 @@
-"""Judges what users were answered, by what they had been told before."""
+"""The oracle: judges each answer by what the site had acknowledged to that user before."""
 
 from __future__ import annotations
 
@@ -14,64 +14,65 @@ from drills.events import Event
 GOOD_STATUS = {"login": 200, "logout": 204, "page": 200, "status": 200}
 
 
-class Judgement(StrEnum):
+class Verdict(StrEnum):
     """What an answer was to the user."""
 
     GOOD = "good"
-    WRONG = "wrong"  # somebody else's identity, or logged in after an acknowledged logout
-    LOST = "lost"  # logged out, though a login was acknowledged and nobody logged out
+    WRONG = "wrong"  # another user's identity, or logged in after an acknowledged logout
+    LOST = "lost"  # logged out, though the login was acknowledged and the user did not log out
     FAILED = "failed"  # no good answer
 
 
-def judge(event: Event) -> Judgement:
-    """One answer. Only what was acknowledged counts: a logout without an answer may have happened or not."""
+def judge(event: Event) -> Verdict:
+    """Judge one answer. A logout without an answer may or may not have happened, so both outcomes are good."""
     if event.identity not in ("", event.user):
-        return Judgement.WRONG
+        return Verdict.WRONG
     if event.action == "replay":
-        return {200: Judgement.WRONG, 401: Judgement.GOOD}.get(event.status, Judgement.FAILED)
+        return {200: Verdict.WRONG, 401: Verdict.GOOD}.get(event.status, Verdict.FAILED)
     if event.action == "perfil":
         if event.status == 200:
-            return Judgement.GOOD if event.identity else Judgement.FAILED
+            return Verdict.GOOD if event.identity else Verdict.FAILED
         if event.status == 401:
-            return Judgement.LOST if event.known == "in" else Judgement.GOOD
-        return Judgement.FAILED
+            return Verdict.LOST if event.login_state == "logged_in" else Verdict.GOOD
+        return Verdict.FAILED
     is_good = event.status == GOOD_STATUS[event.action] and (event.identity or event.action != "login")
-    return Judgement.GOOD if is_good else Judgement.FAILED
+    return Verdict.GOOD if is_good else Verdict.FAILED
 
 
 def is_clean(event: Event) -> bool:
-    """Whether a refusal is one that a user can live with: 503, when to come back, the cookie left alone."""
+    """Whether a failure is a clean refusal: a 503 that says when to come back and leaves the cookie unchanged."""
     return event.status == 503 and event.retry_after and not event.cookie_changed
 
 
 @dataclass(frozen=True)
-class Marks:
-    """When a drill did what, in seconds since 1970: asking began, something broke, its cause was gone, asking ended."""
+class Phases:
+    """When the load started, the fault was injected and undone, and the load ended, in seconds since 1970."""
 
-    began: float
-    broke: float
-    returned: float
+    started: float
+    injected: float
+    undone: float
     ended: float
 
 
 @dataclass(frozen=True)
-class Full:
-    """What full redundancy is: every pair of these answers well, and each of these name servers answers."""
+class Topology:
+    """The machines that users meet. Redundancy is full when every pair of frontend and backend and every name server
+    answers."""
 
     frontends: Sequence[str]
     backends: Sequence[str]
     nameservers: Sequence[str] = ()
 
 
-def full_at(events: Iterable[Event], since: float, full: Full) -> float | None:
-    """When users had met the whole system again after `since`: every way through it, Redis and MySQL behind every
-    backend, every name server. None while they have not."""
-    missing: set[object] = {(f, b) for f in full.frontends for b in full.backends}
-    missing |= {f"{b} with its data" for b in full.backends} | set(full.nameservers)
+def full_redundancy_at(events: Iterable[Event], since: float, topology: Topology) -> float | None:
+    """When users had seen full redundancy after `since`: good answers from every frontend through every backend, Redis
+    and MySQL behind every backend, and every name server. None if they have not yet."""
+    missing: set[object] = {(f, b) for f in topology.frontends for b in topology.backends}
+    missing |= {f"{b} with its data" for b in topology.backends} | set(topology.nameservers)
     for event in sorted((event for event in events if event.at >= since), key=lambda event: event.end):
         if event.looked_up:
             missing.discard(event.looked_up)
-        if judge(event) is Judgement.GOOD and event.backend:
+        if judge(event) is Verdict.GOOD and event.backend:
             missing.discard((event.frontend, event.backend))
         if event.healthy:
             missing.discard(f"{event.backend} with its data")
@@ -81,73 +82,73 @@ def full_at(events: Iterable[Event], since: float, full: Full) -> float | None:
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How long answers took in one part of a drill, in seconds; nan where there were none."""
+class Latency:
+    """How long answers took in one part of a drill, in seconds; nan if there were none."""
 
     requests: int
     p50: float
     p99: float
 
     @classmethod
-    def of(cls, events: Sequence[Event]) -> Pace:
+    def of(cls, events: Sequence[Event]) -> Latency:
         seconds = sorted(event.seconds for event in events)
         return cls(len(seconds), _percentile(seconds, 50), _percentile(seconds, 99))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
-    """A drill in numbers. `redundancy_seconds` is None where full redundancy was not seen again."""
+class Metrics:
+    """A drill in numbers. `redundancy_seconds` is None if full redundancy did not return."""
 
     requests: int
     wrong: int
     lost: int
     failed: int
-    unclean: int  # of the failed: not a clean refusal
-    retried: int  # answered well by the second address that was tried, or a later one
+    unclean: int  # failed, and not a clean refusal
+    retried: int  # answered well, but not by the first address or connection
     failed_actions: dict[str, int]
     gap_seconds: float  # the longest time in which nobody had a good answer
     slowest_seconds: float
     redundancy_seconds: float | None
-    before: Pace
-    during: Pace
-    after: Pace
+    before: Latency
+    during: Latency
+    after: Latency
     bad: list[Event] = field(repr=False)
 
 
-def measure(events: Sequence[Event], marks: Marks, full: Full, healed: float | None = None) -> Figures:
-    """Judge all events of a drill. `healed` is when the machines said that they were well again.
+def measure(events: Sequence[Event], phases: Phases, topology: Topology, recovered_at: float | None = None) -> Metrics:
+    """Judge all events of a drill. `recovered_at` is when the machines reported that they had recovered.
 
-    `during` ends when full redundancy is back, `after` begins there. A request belongs to the part that it began in.
+    `during` ends, and `after` begins, when full redundancy is back. A request belongs to the part in which it began.
     """
     judged = [(event, judge(event)) for event in sorted(events, key=lambda event: event.at)]
-    count = Counter(judgement for _, judgement in judged)
-    failures = [event for event, judgement in judged if judgement is Judgement.FAILED]
-    seen = full_at(events, marks.returned, full)
-    back = max(seen, healed or seen) if seen else None
-    until = back or marks.ended
-    return Figures(
+    count = Counter(verdict for _, verdict in judged)
+    failures = [event for event, verdict in judged if verdict is Verdict.FAILED]
+    seen_at = full_redundancy_at(events, phases.undone, topology)
+    back_at = max(seen_at, recovered_at or seen_at) if seen_at else None
+    until = back_at or phases.ended
+    return Metrics(
         requests=len(judged),
-        wrong=count[Judgement.WRONG],
-        lost=count[Judgement.LOST],
+        wrong=count[Verdict.WRONG],
+        lost=count[Verdict.LOST],
         failed=len(failures),
         unclean=sum(not is_clean(event) for event in failures),
-        retried=sum(judgement is Judgement.GOOD and len(event.tries) > 1 for event, judgement in judged),
+        retried=sum(verdict is Verdict.GOOD and len(event.tries) > 1 for event, verdict in judged),
         failed_actions=dict(Counter(event.action for event in failures)),
-        gap_seconds=_longest_gap([event.end for event, judgement in judged if judgement is Judgement.GOOD], marks),
+        gap_seconds=_longest_gap([event.end for event, verdict in judged if verdict is Verdict.GOOD], phases),
         slowest_seconds=max((event.seconds for event, _ in judged), default=math.nan),
-        redundancy_seconds=max(0.0, back - marks.returned) if back else None,
-        before=Pace.of([event for event, _ in judged if event.at < marks.broke]),
-        during=Pace.of([event for event, _ in judged if marks.broke <= event.at < until]),
-        after=Pace.of([event for event, _ in judged if event.at >= until]),
-        bad=[event for event, judgement in judged if judgement is not Judgement.GOOD],
+        redundancy_seconds=max(0.0, back_at - phases.undone) if back_at else None,
+        before=Latency.of([event for event, _ in judged if event.at < phases.injected]),
+        during=Latency.of([event for event, _ in judged if phases.injected <= event.at < until]),
+        after=Latency.of([event for event, _ in judged if event.at >= until]),
+        bad=[event for event, verdict in judged if verdict is not Verdict.GOOD],
     )
 
 
-def _longest_gap(successes: Iterable[float], marks: Marks) -> float:
-    moments = [marks.began, *sorted(moment for moment in successes if moment <= marks.ended), marks.ended]
+def _longest_gap(successes: Iterable[float], phases: Phases) -> float:
+    moments = [phases.started, *sorted(moment for moment in successes if moment <= phases.ended), phases.ended]
     return max(later - earlier for earlier, later in pairwise(moments))
 
 
 def _percentile(ordered: Sequence[float], percent: int) -> float:
-    """The smallest value that so many percent do not exceed."""
+    """The smallest value that this many percent of the values do not exceed."""
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)] if ordered else math.nan

@@ -1,4 +1,4 @@
-"""Runs one of the project's playbooks, as `make` would."""
+"""Runs the project's playbooks, as `make` does."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from lab.inventory import ROOT
 PLAYBOOK_SECONDS = 900
 
 
-def play(playbook: str, *arguments: str, variables: Mapping[str, Any] | None = None, log: Path) -> int:
-    """Run ansible/<playbook>; what it says goes to `log`. Its exit code."""
+def run_playbook(playbook: str, *arguments: str, variables: Mapping[str, Any] | None = None, log: Path) -> int:
+    """Run ansible/<playbook>, append its output to `log`, and return its exit code."""
     command = [
         str(Path(sys.executable).with_name("ansible-playbook")),
         f"--inventory={os.environ.get('LAB_INVENTORY') or 'inventory/lab'}",
@@ -34,5 +34,5 @@ def play(playbook: str, *arguments: str, variables: Mapping[str, Any] | None = N
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """The end of a log."""
+    """The last lines of a log."""
     return "\n".join(log.read_text(encoding="utf-8").splitlines()[-lines:])

@@ -1,4 +1,4 @@
-"""One HTML page for a run: a table of all drills, and for each its picture, what was expected, what did not hold."""
+"""The report of a run: one HTML page, with a table of all drills and, for each, its chart, expectation and problems."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from drills.oracle import Pace
+from drills.oracle import Latency
 from drills.runner import Outcome, Settings
 from drills.timeline import draw
 
-BAD_EVENTS = 10
+MAX_EVENTS = 10
 
 
-def write(folder: Path, outcomes: Sequence[Outcome], settings: Settings, wanted: str) -> Path:
-    """Write the pictures, report.html and summary.json into the folder; the page's path."""
+def write(folder: Path, outcomes: Sequence[Outcome], settings: Settings, selection: str) -> Path:
+    """Write the charts, summary.json and report.html into the folder, and return the path of the page."""
     for outcome in outcomes:
-        draw(folder / f"{outcome.name}.png", outcome.name, outcome.events, outcome.marks)
+        draw(folder / f"{outcome.name}.png", outcome.name, outcome.events, outcome.phases)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -29,55 +29,53 @@ def write(folder: Path, outcomes: Sequence[Outcome], settings: Settings, wanted:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"pace": pace, "seconds": seconds}
+    environment.filters |= {"latency": latency, "seconds": seconds}
     page = environment.get_template("report.html.j2").render(
-        outcomes=outcomes, settings=settings, wanted=wanted, bad_events=BAD_EVENTS
+        outcomes=outcomes, settings=settings, selection=selection, max_events=MAX_EVENTS
     )
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")
-    summary = [_plain(outcome) for outcome in outcomes]
+    summary = [_summary(outcome) for outcome in outcomes]
     (folder / "summary.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False), encoding="utf-8")
     return path
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """The same numbers for a terminal."""
-    head = ("drill", "requests", "wrong", "lost", "failed", "retried", "gap", "redundant", "p50/p99 before", "during")
-    rows = [
-        (
-            outcome.name,
-            *(str(getattr(outcome.figures, name)) for name in ("requests", "wrong", "lost", "failed", "retried")),
-            seconds(outcome.figures.gap_seconds),
-            seconds(outcome.figures.redundancy_seconds),
-            pace(outcome.figures.before),
-            pace(outcome.figures.during),
-            "" if not outcome.problems else "FAILED",
+    """The table for a terminal."""
+    header = ["drill", "requests", "wrong", "lost", "failed", "retried", "gap", "redundant"]
+    rows = [[*header, "p50/p99 before", "during", "after", ""]]
+    for outcome in outcomes:
+        metrics = outcome.metrics
+        rows.append(
+            [
+                outcome.name,
+                *(str(getattr(metrics, name)) for name in ("requests", "wrong", "lost", "failed", "retried")),
+                seconds(metrics.gap_seconds),
+                seconds(metrics.redundancy_seconds),
+                *(latency(part) for part in (metrics.before, metrics.during, metrics.after)),
+                "FAILED" if outcome.problems else "",
+            ]
         )
-        for outcome in outcomes
-    ]
-    everything = [
-        (*head, "after", ""),
-        *((*row[:-1], pace(o.figures.after), row[-1]) for row, o in zip(rows, outcomes, strict=True)),
-    ]
-    widths = [max(len(row[column]) for row in everything) for column in range(len(everything[0]))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in everything
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
 
 
-def pace(told: Pace) -> str:
-    """Two percentiles in milliseconds."""
-    return f"{told.p50 * 1000:.0f}/{told.p99 * 1000:.0f} ms" if told.requests else "-"
+def latency(value: Latency) -> str:
+    """The percentiles in milliseconds."""
+    return f"{value.p50 * 1000:.0f}/{value.p99 * 1000:.0f} ms" if value.requests else "-"
 
 
-def seconds(told: float | None) -> str:
-    return "never" if told is None else "-" if math.isnan(told) else f"{told:.1f} s"
+def seconds(value: float | None) -> str:
+    """A duration; `never` for None."""
+    return "never" if value is None else "-" if math.isnan(value) else f"{value:.1f} s"
 
 
-def _plain(outcome: Outcome) -> dict[str, Any]:
-    told = asdict(outcome.figures)
-    told.pop("bad")
-    return {"name": outcome.name, "kind": outcome.kind, "problems": list(outcome.problems), **told} | {
+def _summary(outcome: Outcome) -> dict[str, Any]:
+    metrics = asdict(outcome.metrics)
+    metrics.pop("bad")
+    return {"name": outcome.name, "kind": outcome.kind, "problems": list(outcome.problems), **metrics} | {
         "lag_seconds": outcome.lag_seconds,
-        "marks": asdict(outcome.marks),
+        "phases": asdict(outcome.phases),
     }

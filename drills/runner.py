@@ -1,4 +1,4 @@
-"""Runs one drill: users ask before, while and after something is broken, and the oracle judges all of it."""
+"""Runs a drill: users send requests before, during and after a fault, and the oracle judges every answer."""
 
 from __future__ import annotations
 
@@ -14,74 +14,82 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 
-from drills import events as log
+from drills import events as event_log
 from drills.browser import Browser, Site
 from drills.catalogue import Drill
 from drills.events import Event
 from drills.expectations import Expectation
 from drills.fault import Fault
 from drills.load import Load
-from drills.oracle import Figures, Full, Judgement, Marks, full_at, judge, measure
-from drills.person import Person
+from drills.oracle import Metrics, Phases, Topology, Verdict, full_redundancy_at, judge, measure
 from drills.resolver import Resolve, Resolver
+from drills.virtual_user import VirtualUser
 from lab.health import unhealthy
 from lab.logs import ERROR_LOG
 from lab.machines import Box, Lab
 
 POLL_SECONDS = 0.5
+STOP_SECONDS = 20
+"""How long to wait for the last answers; a user gives up sooner."""
 
 
-class NotHealthy(RuntimeError):
-    """The lab is not in the state that a drill begins with."""
+class UnhealthyLab(RuntimeError):
+    """The lab is not in a state in which a drill can start."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run is done; all times in seconds."""
+    """How to run the drills; all times are in seconds.
+
+    Args:
+        before, after: how long the load runs without a fault.
+        recovery: how long to wait for full redundancy.
+        ca_file: trusted for https instead of the system's certificate authorities.
+    """
 
     users: int
     rate: float
     seed: int
     before: float
     after: float
-    patience: float = 60  # how long full redundancy is waited for
+    recovery: float = 60
     folder: Path = Path()
-    ca_file: Path | None = None  # trusted for https instead of the system's certificate authorities
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One fault under load, not judged yet. `problems` are those of the fault itself."""
+
+    name: str
+    drill: Drill
+    fault: Fault
+    phases: Phases
+    recovered_at: float | None
+    is_fully_redundant: bool
+    problems: list[str]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one drill. `problems` are sentences; none means that it passed."""
+    """The result of a drill, which passed if it has no problems."""
 
     name: str
     kind: str
     expectation: Expectation
-    marks: Marks
-    figures: Figures
+    phases: Phases
+    metrics: Metrics
     events: Sequence[Event]
     lag_seconds: float
     problems: Sequence[str]
     journals: str
 
 
-@dataclass(frozen=True)
-class Step:
-    """What was done in one drill, before it is judged. `is_back` tells whether all was well at its end."""
-
-    name: str
-    drill: Drill
-    marks: Marks
-    healed: float | None
-    is_back: bool
-    problems: list[str]
-    fault: Fault
-
-
 class Runner:
-    """Drills on one lab, with users who can log in.
+    """Runs drills on a lab.
 
     Args:
-        passwords: of the users.
+        passwords: those of the virtual users.
     """
 
     def __init__(self, lab: Lab, passwords: dict[str, str], settings: Settings) -> None:
@@ -91,101 +99,106 @@ class Runner:
         self._site = Site(lab.site_url, settings.ca_file)
         self._cookie_name = str(backend.role("app")["app_cookie_name"])
         self._pages = pages(Path(str(frontend.vars["nginx_web_source"])))
-        self._nameservers = lab.addresses("dns")
-        self.full = Full(lab.names("frontends"), lab.names("backends"), self._nameservers)
+        self.topology = Topology(lab.names("frontends"), lab.names("backends"), lab.addresses("dns"))
 
     async def run(self, drill: Drill, expectation: Expectation) -> Outcome:
-        """One drill from a healthy lab to a healthy lab, with users of its own."""
+        """Run one drill, with users who log in for it."""
         fault = await asyncio.to_thread(drill.make)
         try:
             await asyncio.to_thread(fault.prepare)
-            async with self._users(fault.make_browser) as load:
-                step = await self._under(load, drill, fault, drill.name)
-            # Everybody has the answer that was waited for: what never came counts as well.
-            return await asyncio.to_thread(self._judged, step, load.events, load.lag_seconds, expectation)
+            async with self._load(fault.make_browser) as load:
+                run = await self._run_fault(load, drill, fault, drill.name)
+            # The load has ended, so requests that never got an answer count as well.
+            return await asyncio.to_thread(self._judge, run, load.events, load.lag_seconds, expectation)
         finally:
-            await _to_its_end(fault.clean)
+            await _to_completion(fault.clean_up)
 
-    async def sequence(
+    async def run_random(
         self, drills: Sequence[Drill], expectations: dict[str, Expectation], seconds: float
     ) -> list[Outcome]:
-        """Drills one after the other for so long, drawn by the seed; the users stay logged in throughout."""
+        """Run random drills one after the other for some time, while the same users stay logged in.
+
+        The seed decides which. Each has its own outcome; the last outcome is that of the whole.
+        """
         rng = Random(self.settings.seed)
-        steps: list[Step] = []
-        pool = [drill for drill in drills if drill.can_be_shuffled]
-        async with self._users(Browser) as load:
-            began = time.time()
-            while time.time() - began < seconds and (not steps or steps[-1].is_back):
-                drill = rng.choice(pool)
+        runs: list[Run] = []
+        candidates = [drill for drill in drills if drill.is_for_random]
+        async with self._load(Browser) as load:
+            started = time.time()
+            while time.time() - started < seconds and (not runs or runs[-1].is_fully_redundant):
+                drill = rng.choice(candidates)
                 fault = await asyncio.to_thread(drill.make)
-                steps.append(await self._under(load, drill, fault, f"random-{len(steps) + 1:02d}-{drill.name}"))
+                runs.append(await self._run_fault(load, drill, fault, f"random-{len(runs) + 1:02d}-{drill.name}"))
         outcomes = []
-        for step, following in zip(steps, [*steps[1:], None], strict=True):
-            until = following.marks.began if following else math.inf
-            events = [event for event in load.events if step.marks.began <= event.at < until]
+        for run, following in zip(runs, [*runs[1:], None], strict=True):
+            until = following.phases.started if following else math.inf
+            events = [event for event in load.events if run.phases.started <= event.at < until]
             outcomes.append(
-                await asyncio.to_thread(self._judged, step, events, load.lag_seconds, expectations[step.drill.kind])
+                await asyncio.to_thread(self._judge, run, events, load.lag_seconds, expectations[run.drill.kind])
             )
-        marks = Marks(began, steps[0].marks.broke, steps[-1].marks.returned, steps[-1].marks.ended)
-        figures = measure(load.events, marks, self.full)
-        problems = list(expectations["random"].broken_by(figures))
+        phases = Phases(started, runs[0].phases.injected, runs[-1].phases.undone, runs[-1].phases.ended)
+        expectation, metrics = expectations["random"], measure(load.events, phases, self.topology)
+        problems = list(expectation.violations(metrics))
         problems += [f"{outcome.name}: {problem}" for outcome in outcomes for problem in outcome.problems]
-        log.write(self.settings.folder / "random.jsonl", load.events)
+        event_log.write(self.settings.folder / "random.jsonl", load.events)
         whole = Outcome(
-            "random", "random", expectations["random"], marks, figures, load.events, load.lag_seconds, problems, ""
+            "random", "random", expectation, phases, metrics, load.events, load.lag_seconds, problems, journals=""
         )
         return [*outcomes, whole]
 
-    async def _under(self, load: Load, drill: Drill, fault: Fault, name: str) -> Step:
-        """One fault while the load runs."""
-        say = self._speaker(name, load)
-        began = time.time()
+    async def _run_fault(self, load: Load, drill: Drill, fault: Fault, name: str) -> Run:
+        """Inject one fault under load, undo it, and wait until the system has recovered."""
+        started = time.time()
         await asyncio.sleep(self.settings.before)
-        say("before", began)
-        broke, problems = time.time(), list[str]()
+        _print_phase(name, "before", load, started)
+        injected, problems = time.time(), list[str]()
         try:
-            with _told_to(problems, "it could not be broken"):
-                await _to_its_end(fault.inject)
+            with _recorded(problems, "the fault could not be injected"):
+                await _to_completion(fault.inject)
                 await asyncio.sleep(fault.hold_seconds)
         finally:
-            with _told_to(problems, "it could not be put back"):
-                await _to_its_end(fault.undo)
-        returned = time.time()
-        say("broken", broke)
-        healed = await self._healed(fault, returned)
-        while full_at(load.events, returned, self.full) is None and time.time() < returned + self.settings.patience:
+            with _recorded(problems, "the fault could not be undone"):
+                await _to_completion(fault.undo)
+        undone = time.time()
+        _print_phase(name, "fault", load, injected)
+        recovered_at = await self._recovered_at(fault, undone)
+        while full_redundancy_at(load.events, undone, self.topology) is None and not self._is_overdue(undone):
             await asyncio.sleep(POLL_SECONDS)
-        back = time.time()
-        say("returning", returned)
+        _print_phase(name, "recovery", load, undone)
+        recovery_ended = time.time()
         await asyncio.sleep(self.settings.after)
-        say("after", back)
-        marks = Marks(began, broke, returned, time.time())
-        is_back = healed is not None and full_at(load.events, returned, self.full) is not None
-        return Step(name, drill, marks, healed, is_back, problems, fault)
+        _print_phase(name, "after", load, recovery_ended)
+        phases = Phases(started, injected, undone, time.time())
+        is_fully_redundant = bool(recovered_at and full_redundancy_at(load.events, undone, self.topology))
+        return Run(name, drill, fault, phases, recovered_at, is_fully_redundant, problems)
 
-    def _judged(self, step: Step, events: Sequence[Event], lag_seconds: float, expectation: Expectation) -> Outcome:
-        figures = measure(events, step.marks, self.full, step.healed)
-        problems = [*step.problems, *expectation.broken_by(figures), *step.fault.belied_by(events)]
-        if step.healed is None:
-            problems.append("redundancy_seconds: a machine does not say that it is well again")
-        journals = self._journals(step.fault.boxes, figures.bad, step.marks.began) if problems else ""
-        log.write(self.settings.folder / f"{step.name}.jsonl", events)
-        kind = step.drill.kind
-        return Outcome(step.name, kind, expectation, step.marks, figures, events, lag_seconds, problems, journals)
-
-    async def _healed(self, fault: Fault, returned: float) -> float | None:
-        while time.time() < returned + self.settings.patience:
+    async def _recovered_at(self, fault: Fault, undone: float) -> float | None:
+        """Wait until the machines of a fault report that they have recovered; None if that takes too long."""
+        while not self._is_overdue(undone):
             with contextlib.suppress(AssertionError, RuntimeError, ValueError, LookupError):
-                if await asyncio.to_thread(fault.is_healed):
+                if await asyncio.to_thread(fault.has_recovered):
                     return time.time()
             await asyncio.sleep(POLL_SECONDS)
         return None
 
+    def _is_overdue(self, undone: float) -> bool:
+        return time.time() >= undone + self.settings.recovery
+
+    def _judge(self, run: Run, events: Sequence[Event], lag_seconds: float, expectation: Expectation) -> Outcome:
+        metrics = measure(events, run.phases, self.topology, run.recovered_at)
+        problems = [*run.problems, *expectation.violations(metrics), *run.fault.contradictions(events)]
+        if run.recovered_at is None:
+            problems.append("redundancy_seconds: a machine does not report that it has recovered")
+        journals = self._journals(run.fault.boxes, metrics.bad, run.phases.started) if problems else ""
+        event_log.write(self.settings.folder / f"{run.name}.jsonl", events)
+        kind = run.drill.kind
+        return Outcome(run.name, kind, expectation, run.phases, metrics, events, lag_seconds, problems, journals)
+
     def _journals(self, boxes: Sequence[Box], bad: Sequence[Event], since: float) -> str:
-        concerned = {box.name for box in boxes} | {event.frontend for event in bad} | {event.backend for event in bad}
+        involved = {box.name for box in boxes} | {event.frontend for event in bad} | {event.backend for event in bad}
         parts = []
         for box in self.lab:
-            if box.name in concerned and box.units:
+            if box.name in involved and box.units:
                 try:
                     text = box.journal(*box.units, since=since - 1, lines=15)
                     if "frontends" in box.tiers:
@@ -196,47 +209,38 @@ class Runner:
         return "".join(parts)
 
     @asynccontextmanager
-    async def _users(self, make_browser: Callable[[Site, Resolve], Browser]) -> AsyncIterator[Load]:
-        """Everybody logged in and asking, until the body ends."""
-        load = Load(
-            [self._person(name, password, make_browser) for name, password in self._passwords.items()],
-            self.settings.rate,
-        )
+    async def _load(self, make_browser: Callable[[Site, Resolve], Browser]) -> AsyncIterator[Load]:
+        """Log all users in, and let them send requests until the body ends."""
+        users = [self._user(name, password, make_browser) for name, password in self._passwords.items()]
+        load = Load(users, self.settings.rate)
         if failures := await load.log_in():
-            raise NotHealthy(f"logins failed before anything was broken: {failures[0].short()}")
+            raise UnhealthyLab(f"logins failed before the fault: {failures[0]}")
         task = asyncio.create_task(load.run())
         try:
             yield load
         finally:
             load.stop()
-            await asyncio.wait([task], timeout=20)
+            await asyncio.wait([task], timeout=STOP_SECONDS)
             task.cancel()
         task.result()
 
-    def _person(self, name: str, password: str, make_browser: Callable[[Site, Resolve], Browser]) -> Person:
-        browser = make_browser(self._site, Resolver(self._nameservers).resolve)
+    def _user(self, name: str, password: str, make_browser: Callable[[Site, Resolve], Browser]) -> VirtualUser:
+        browser = make_browser(self._site, Resolver(self.topology.nameservers).resolve)
         rng = Random(f"{self.settings.seed}-{name}")
-        return Person(name, password, browser, self._cookie_name, self._pages, rng)
-
-    @staticmethod
-    def _speaker(name: str, load: Load) -> Callable[[str, float], None]:
-        """Says one line for each part of a drill, with what users got since the given time."""
-
-        def say(part: str, since: float) -> None:
-            judged = [judge(event) for event in load.events if event.at >= since]
-            bad = {kind: judged.count(kind) for kind in Judgement if kind is not Judgement.GOOD}
-            told = ", ".join(f"{count} {kind}" for kind, count in bad.items())
-            seconds = time.time() - since
-            print(
-                f"{datetime.now():%H:%M:%S}  {name:<28} {part:<10}{seconds:6.1f} s {len(judged):6} requests, {told}",
-                flush=True,
-            )
-
-        return say
+        return VirtualUser(name, password, browser, self._cookie_name, self._pages, rng)
 
 
-async def _to_its_end(step: Callable[[], None]) -> None:
-    """Run a step that must not be left half done, in a thread; an interruption waits for its end."""
+def _print_phase(name: str, phase: str, load: Load, since: float) -> None:
+    """Print one line about a phase that has just ended: how long it was, and what users got."""
+    verdicts = [judge(event) for event in load.events if event.at >= since]
+    bad = ", ".join(f"{verdicts.count(kind)} {kind}" for kind in Verdict if kind is not Verdict.GOOD)
+    seconds = time.time() - since
+    now = f"{datetime.now():%H:%M:%S}"
+    print(f"{now}  {name:<28} {phase:<10}{seconds:6.1f} s {len(verdicts):6} requests, {bad}", flush=True)
+
+
+async def _to_completion(step: Callable[[], None]) -> None:
+    """Run a step in a thread; an interruption waits for its end, so that it is never left half done."""
     task = asyncio.create_task(asyncio.to_thread(step))
     try:
         await asyncio.shield(task)
@@ -246,8 +250,8 @@ async def _to_its_end(step: Callable[[], None]) -> None:
 
 
 @contextlib.contextmanager
-def _told_to(problems: list[str], what: str) -> Iterator[None]:
-    """Keep what a fault's step complains of for the report: the rest of the drill still has to be done."""
+def _recorded(problems: list[str], what: str) -> Iterator[None]:
+    """Record an error of a fault instead of raising it, so that the rest of the drill still happens."""
     try:
         yield
     except (AssertionError, RuntimeError, OSError, subprocess.SubprocessError) as error:
@@ -261,7 +265,7 @@ def pages(folder: Path) -> list[str]:
 
 
 def refuse_unless_healthy(lab: Lab) -> None:
-    """Raise `NotHealthy` unless every machine answers and runs its units."""
+    """Raise `UnhealthyLab` unless every machine answers and runs its units."""
     if problems := unhealthy(lab):
         lines = "\n".join(f"  {name}: {problem}" for name, problem in problems.items())
-        raise NotHealthy(f"A drill needs a healthy lab, but these machines are not healthy:\n{lines}\nNext: make status")
+        raise UnhealthyLab(f"a drill needs a healthy lab, and these machines are not:\n{lines}\nNext: make status")

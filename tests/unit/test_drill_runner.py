@@ -1,4 +1,4 @@
-"""A drill from its beginning to its end, on a small site instead of the lab."""
+"""A drill from start to end, on a small site instead of the lab."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from drills.controls import SwappedSessions
 from drills.events import read
 from drills.expectations import Expectation
 from drills.resolver import Resolver
-from drills.runner import NotHealthy, Outcome, Runner, Settings, refuse_unless_healthy
+from drills.runner import Outcome, Runner, Settings, UnhealthyLab, refuse_unless_healthy
 from lab.machines import Lab
 from tests.unit.drill_site import FRONTENDS, StubSite, round_robin
 
@@ -22,7 +22,7 @@ PASSWORDS = {f"drill-{number:02d}": "x" for number in range(1, 11)}
 
 
 class StubBox:
-    """A machine that says of itself what it is told to."""
+    """A machine that is healthy, or has the given problem."""
 
     units = ("x.service",)
     tiers = ("frontends",)
@@ -80,27 +80,27 @@ class StubLab:
 
 
 class Steps(SwappedSessions):
-    """The control that swaps two users, with a record of its steps; `complaint` is what its `inject` says."""
+    """The control that swaps two users' sessions, and records its steps; `error` is what `inject` fails with."""
 
     hold_seconds = 0.5
 
-    def __init__(self, complaint: str = "") -> None:
+    def __init__(self, error: str = "") -> None:
         super().__init__()
         self.done: list[str] = []
-        self._complaint = complaint
+        self._error = error
 
     def prepare(self) -> None:
         self.done.append("prepare")
 
     def inject(self) -> None:
         self.done.append("inject")
-        assert not self._complaint, self._complaint
+        assert not self._error, self._error
 
     def undo(self) -> None:
         self.done.append("undo")
 
-    def clean(self) -> None:
-        self.done.append("clean")
+    def clean_up(self) -> None:
+        self.done.append("clean_up")
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +119,7 @@ def drilled(
 
     async def run() -> Any:
         async with StubSite().running() as site:
-            settings = Settings(users=10, rate=100, seed=1, before=0.8, after=0.5, patience=4, folder=folder)
+            settings = Settings(users=10, rate=100, seed=1, before=0.8, after=0.5, recovery=4, folder=folder)
             runner = Runner(cast("Lab", StubLab(site.url)), PASSWORDS, settings)
             drill = runner.run(Drill("swap", "control-swap", lambda: fault), expectation)
             return await (story(drill) if story else drill)
@@ -127,43 +127,38 @@ def drilled(
     return asyncio.run(run())
 
 
-def test_a_drill_is_done_in_order_and_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Prepared, broken, put back, cleaned; a line for each part; every request in the raw file."""
+def test_a_drill_runs_in_order_and_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It prints a line for each phase, and writes every request to the raw file."""
     fault = Steps()
     outcome = drilled(tmp_path, fault, Expectation(why="x", wrong="some", lost="any"))
-    assert fault.done == ["prepare", "inject", "undo", "clean"]
+    assert fault.done == ["prepare", "inject", "undo", "clean_up"]
     assert list(outcome.problems) == []
-    assert outcome.figures.wrong > 0
-    assert outcome.figures.redundancy_seconds is not None
-    assert outcome.marks.returned - outcome.marks.broke >= fault.hold_seconds
-    assert len(read(tmp_path / "swap.jsonl")) == outcome.figures.requests
-    told = capsys.readouterr().out
-    assert [part for part in ("before", "broken", "returning", "after") if part in told.split()] == [
-        "before",
-        "broken",
-        "returning",
-        "after",
-    ]
+    assert outcome.metrics.wrong > 0
+    assert outcome.metrics.redundancy_seconds is not None
+    assert outcome.phases.undone - outcome.phases.injected >= fault.hold_seconds
+    assert len(read(tmp_path / "swap.jsonl")) == outcome.metrics.requests
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[2] for line in lines] == ["before", "fault", "recovery", "after"]
 
 
-def test_what_does_not_hold_is_told_with_journals(tmp_path: Path) -> None:
-    """The oracle saw two users swapped, which is not what was expected here."""
+def test_a_problem_comes_with_journals(tmp_path: Path) -> None:
+    """The oracle notices two users with each other's session, which this expectation does not allow."""
     outcome = drilled(tmp_path, Steps(), Expectation(why="x", lost="any"))
     assert any(problem.startswith("wrong: ") for problem in outcome.problems)
     assert "a line of the journal" in outcome.journals
 
 
-def test_a_fault_that_could_not_be_broken_is_undone_and_told(tmp_path: Path) -> None:
-    """Perhaps it was half done; and a drill in which nothing broke proves nothing."""
-    fault = Steps("it would not break")
+def test_a_fault_that_cannot_be_injected_is_undone_and_reported(tmp_path: Path) -> None:
+    """It may have been half injected; and a drill without a fault proves nothing."""
+    fault = Steps("permission denied")
     outcome = drilled(tmp_path, fault, Expectation(why="x", wrong="any", lost="any"))
-    assert fault.done == ["prepare", "inject", "undo", "clean"]
+    assert fault.done == ["prepare", "inject", "undo", "clean_up"]
     assert len(outcome.problems) == 1
-    assert outcome.problems[0].startswith("it could not be broken: it would not break")
+    assert outcome.problems[0].startswith("the fault could not be injected: permission denied")
 
 
-def test_an_interruption_puts_back_what_was_broken(tmp_path: Path) -> None:
-    """Ctrl-C, as asyncio passes it on: in the middle of the fault, and of the way there."""
+def test_an_interruption_undoes_the_fault(tmp_path: Path) -> None:
+    """Ctrl-C before the fault and in the middle of it, as asyncio passes it on."""
     for moment in (0.3, 1.2):
         fault = Steps()
 
@@ -175,42 +170,42 @@ def test_an_interruption_puts_back_what_was_broken(tmp_path: Path) -> None:
                 await task
 
         drilled(tmp_path, fault, Expectation(why="x"), interrupted)
-        assert fault.done[-1] == "clean"
+        assert fault.done[-1] == "clean_up"
         assert ("inject" in fault.done) == ("undo" in fault.done)
 
 
-def test_an_answer_that_never_comes_is_judged_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who still waits when the drill ends has failed, and must not be forgotten because nothing came."""
+def test_requests_that_are_still_waiting_at_the_end_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They failed, and must not be dropped because nothing came."""
     monkeypatch.setattr("drills.browser.ANSWER_SECONDS", 2.5)
     late = Steps()
 
     async def run() -> Outcome:
         async with StubSite().running() as site:
             late.undo = lambda: site.silent.update(FRONTENDS)  # type: ignore[method-assign]
-            settings = Settings(users=10, rate=100, seed=1, before=0.8, after=0.3, patience=0.3, folder=tmp_path)
+            settings = Settings(users=10, rate=100, seed=1, before=0.8, after=0.3, recovery=0.3, folder=tmp_path)
             runner = Runner(cast("Lab", StubLab(site.url)), PASSWORDS, settings)
             return await runner.run(Drill("swap", "control-swap", lambda: late), Expectation(why="x"))
 
     outcome = asyncio.run(run())
-    assert outcome.figures.failed == len(PASSWORDS)
-    assert outcome.figures.redundancy_seconds is None
+    assert outcome.metrics.failed == len(PASSWORDS)
+    assert outcome.metrics.redundancy_seconds is None
 
 
-def test_a_random_sequence_is_the_seeds(tmp_path: Path) -> None:
-    """The same seed, the same faults in the same order; each judged by its own expectation, and the whole."""
+def test_the_seed_decides_the_random_faults(tmp_path: Path) -> None:
+    """The same seed gives the same faults in the same order; each and the whole are judged."""
 
     def names(seed: int) -> list[str]:
         async def run() -> list[Outcome]:
             async with StubSite().running() as site:
-                settings = Settings(users=10, rate=100, seed=seed, before=0.3, after=0.2, patience=4, folder=tmp_path)
+                settings = Settings(users=10, rate=100, seed=seed, before=0.3, after=0.2, recovery=4, folder=tmp_path)
                 runner = Runner(cast("Lab", StubLab(site.url)), PASSWORDS, settings)
                 drills = [Drill(f"box{number}-kill", "backend-kill", Steps) for number in range(20)]
                 expected = {"backend-kill": Expectation(why="x"), "random": Expectation(why="x")}
-                return await runner.sequence(drills, expected, seconds=2)
+                return await runner.run_random(drills, expected, seconds=2)
 
         outcomes = asyncio.run(run())
         assert outcomes[-1].name == "random"
-        assert outcomes[-1].figures.requests == sum(outcome.figures.requests for outcome in outcomes[:-1])
+        assert outcomes[-1].metrics.requests == sum(outcome.metrics.requests for outcome in outcomes[:-1])
         assert all((tmp_path / f"{outcome.name}.jsonl").exists() for outcome in outcomes)
         return [outcome.name for outcome in outcomes[:-1]]
 
@@ -219,8 +214,8 @@ def test_a_random_sequence_is_the_seeds(tmp_path: Path) -> None:
     assert first[:2] != other[:2]
 
 
-def test_a_lab_that_is_not_well_is_refused() -> None:
-    """What is broken already would be taken for the drill's doing."""
+def test_an_unhealthy_lab_is_refused() -> None:
+    """What is broken already would look like an effect of the drill."""
     refuse_unless_healthy(cast("Lab", StubLab()))
-    with pytest.raises(NotHealthy, match=r"frontend1: .*no route to host\n(?s:.*)Next: make status"):
+    with pytest.raises(UnhealthyLab, match=r"frontend1: .*no route to host\n(?s:.*)Next: make status"):
         refuse_unless_healthy(cast("Lab", StubLab(problem="no route to host")))

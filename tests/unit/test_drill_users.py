@@ -1,4 +1,4 @@
-"""Virtual users on a small site: the oracle is silent while it is well, and sees each thing that is done wrong."""
+"""Virtual users on a small site: the oracle is silent while all is well, and notices each thing that is wrong."""
 
 from __future__ import annotations
 
@@ -9,135 +9,133 @@ from random import Random
 
 import pytest
 
-from drills import person as module
+from drills import virtual_user as module
 from drills.browser import Browser, Site
 from drills.controls import FakeLogout, SwappedSessions
 from drills.fault import Fault
 from drills.load import Load
-from drills.oracle import Figures, Full, Marks, measure
-from drills.person import Person
+from drills.oracle import Metrics, Phases, Topology, measure
 from drills.resolver import Resolve, Resolver
+from drills.virtual_user import VirtualUser
 from tests.unit.drill_site import FRONTENDS, NameServer, StubSite, fixed
 
 SECONDS = 1.5
 USERS = 10
+NO_TOPOLOGY = Topology([], [])
 
 
 @pytest.fixture(autouse=True)
-def many_logouts(monkeypatch: pytest.MonkeyPatch) -> None:
+def frequent_logouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WEIGHTS", {"perfil": 70, "page": 10, "status": 10, "logout": 10})
-
-
-def everywhere() -> Resolve:
-    return fixed(*FRONTENDS)
 
 
 def load_on(
     site: StubSite,
-    resolve: Callable[[], Resolve] = everywhere,
+    new_resolve: Callable[[], Resolve] = lambda: fixed(*FRONTENDS),
     make_browser: Callable[[Site, Resolve], Browser] = Browser,
 ) -> Load:
-    people = [
-        Person(f"drill-{n:02d}", "x", make_browser(Site(site.url), resolve()), "sessao", ["/", "/style.css"], Random(n))
-        for n in range(1, USERS + 1)
+    browsers = [make_browser(Site(site.url), new_resolve()) for _ in range(USERS)]
+    pages = ["/", "/style.css"]
+    users = [
+        VirtualUser(f"drill-{number:02d}", "x", browser, "sessao", pages, Random(number))
+        for number, browser in enumerate(browsers, 1)
     ]
-    return Load(people, rate=100)
+    return Load(users, rate=100)
 
 
-async def asked(load: Load, full: Full, when: Callable[[], None] = lambda: None) -> Figures:
-    """Everybody asks for a while; halfway `when` happens."""
+async def measured(
+    load: Load, topology: Topology = NO_TOPOLOGY, break_it: Callable[[], None] = lambda: None
+) -> Metrics:
+    """Run the load for a while, break something halfway, and measure."""
     assert await load.log_in() == []
-    began = time.time()
+    started = time.time()
     task = asyncio.create_task(load.run())
     await asyncio.sleep(SECONDS / 2)
-    broke = time.time()
-    when()
+    broken = time.time()
+    break_it()
     await asyncio.sleep(SECONDS / 2)
     load.stop()
     await task
-    return measure(load.events, Marks(began, broke, broke, time.time()), full)
+    return measure(load.events, Phases(started, broken, broken, time.time()), topology)
 
 
-def test_a_site_that_is_well_is_found_well() -> None:
-    """Logins, logouts, replays of ended sessions and pages: nothing of it is an alarm."""
+def test_a_healthy_site_raises_no_alarm() -> None:
+    """Whatever users do: log in and out, replay ended sessions, open pages."""
 
-    async def story() -> Figures:
+    async def story() -> Metrics:
         async with StubSite().running() as site, NameServer(list(FRONTENDS), ttl=1).running() as dns:
             load = load_on(site, lambda: Resolver(["127.0.0.1"], dns.port).resolve)
-            return await asked(load, Full([*FRONTENDS.values()], ["backend1", "backend2"], ["127.0.0.1"]))
+            return await measured(load, Topology([*FRONTENDS.values()], ["backend1", "backend2"], ["127.0.0.1"]))
 
-    figures = asyncio.run(story())
-    assert (figures.wrong, figures.lost, figures.failed) == (0, 0, 0), figures.bad
-    assert figures.requests > 100
-    assert figures.redundancy_seconds is not None
+    metrics = asyncio.run(story())
+    assert (metrics.wrong, metrics.lost, metrics.failed) == (0, 0, 0), metrics.bad
+    assert metrics.requests > 100
+    assert metrics.redundancy_seconds is not None
 
 
-def test_a_frontend_that_goes_away_fails_nobody() -> None:
-    """Cut connections and refused ones: each user is served by the other address, and it is told how many needed it."""
+def test_no_request_fails_when_a_frontend_stops() -> None:
+    """Its connections are cut and new ones refused; the metrics show how many users needed the other address."""
 
-    async def story() -> Figures:
+    async def story() -> Metrics:
         async with StubSite().running() as site:
-            load = load_on(site)
-            return await asked(load, Full([], []), lambda: site.stop(next(iter(FRONTENDS))))
+            return await measured(load_on(site), break_it=lambda: site.stop(next(iter(FRONTENDS))))
 
-    figures = asyncio.run(story())
-    assert (figures.wrong, figures.lost, figures.failed) == (0, 0, 0), figures.bad
-    assert figures.retried > 0
+    metrics = asyncio.run(story())
+    assert (metrics.wrong, metrics.lost, metrics.failed) == (0, 0, 0), metrics.bad
+    assert metrics.retried > 0
 
 
 def test_a_clean_refusal_logs_nobody_out() -> None:
-    """503 counts as failed and as clean, and the next good answer is the same user's."""
+    """A 503 is a failure, though a clean one, and the next good answer is for the same user."""
 
-    async def story() -> Figures:
+    async def story() -> Metrics:
         async with StubSite().running() as site:
-            load = load_on(site)
 
             def outage() -> None:
                 site.down = True
                 asyncio.get_running_loop().call_later(0.3, lambda: setattr(site, "down", False))
 
-            return await asked(load, Full([], []), outage)
+            return await measured(load_on(site), break_it=outage)
 
-    figures = asyncio.run(story())
-    assert figures.failed > 0
-    assert (figures.wrong, figures.lost, figures.unclean) == (0, 0, 0), figures.bad
+    metrics = asyncio.run(story())
+    assert metrics.failed > 0
+    assert (metrics.wrong, metrics.lost, metrics.unclean) == (0, 0, 0), metrics.bad
 
 
 def test_sessions_that_vanish_are_lost() -> None:
-    """A Redis that forgets, for instance."""
+    """As when Redis loses its data."""
 
-    async def story() -> Figures:
+    async def story() -> Metrics:
         async with StubSite().running() as site:
-            load = load_on(site)
-            return await asked(load, Full([], []), site.sessions.clear)
+            return await measured(load_on(site), break_it=site.sessions.clear)
 
-    figures = asyncio.run(story())
-    assert 0 < figures.lost <= USERS
-    assert figures.wrong == 0
+    metrics = asyncio.run(story())
+    assert 0 < metrics.lost <= USERS
+    assert metrics.wrong == 0
 
 
 @pytest.mark.parametrize("control", [FakeLogout, SwappedSessions])
-def test_the_oracle_sees_the_controls(control: Callable[[], Fault]) -> None:
-    """The negative controls in small: a logout that only drops the cookie, and two users' sessions swapped."""
+def test_the_oracle_notices_a_negative_control(control: Callable[[], Fault]) -> None:
+    """A logout that only deletes the cookie, and two users with each other's session."""
 
-    async def story() -> Figures:
+    async def story() -> Metrics:
         async with StubSite().running() as site:
-            return await asked(load_on(site, make_browser=control().make_browser), Full([], []))
+            return await measured(load_on(site, make_browser=control().make_browser))
 
-    figures = asyncio.run(story())
-    assert figures.wrong > 0
-    assert figures.failed == 0, figures.bad
+    metrics = asyncio.run(story())
+    assert metrics.wrong > 0
+    assert metrics.failed == 0, metrics.bad
 
 
-def test_the_rate_is_kept_and_bounded() -> None:
-    """A drill is no load test: a hundred requests a second at most."""
+def test_the_rate_is_limited() -> None:
+    """A drill is no stress test: at most a hundred requests per second."""
     with pytest.raises(ValueError, match="at most 100"):
         Load([], rate=101)
 
     async def story() -> int:
         async with StubSite().running() as site:
             load = load_on(site)
-            await asked(load, Full([], []))
+            await measured(load)
             return len(load.events)
 
     assert asyncio.run(story()) <= 100 * SECONDS + USERS

@@ -1,4 +1,4 @@
-"""The drills themselves: what there is, what is expected of each, what is reported."""
+"""The drills themselves: which there are, what each must show, and the report."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from pathlib import Path
 import pytest
 
 from drills import expectations, report
-from drills.catalogue import SHORT, UnknownDrill, catalogue, chosen
-from drills.controls import CONF, SPOIL
+from drills.catalogue import SHORT, UnknownDrill, catalogue, select
+from drills.controls import CONF, DISABLE_NEXT_UPSTREAM
 from drills.events import Event
-from drills.expectations import BadExpectation, Expectation
+from drills.expectations import Expectation, InvalidExpectation
 from drills.network import rules
-from drills.oracle import Figures, Full, Marks, measure
-from drills.releases import BREAKAGE, Kind, make_source
+from drills.oracle import Metrics, Phases, Topology, measure
+from drills.releases import BREAKAGE, ReleaseKind, make_source
 from drills.runner import Outcome, Settings, pages
-from drills.zone import newcomers
+from drills.zone import new_connections
 from lab.inventory import ROOT, Inventory
 from lab.machines import Lab
 from tests.templates.rendered import text
 from tests.workbench import Workbench
 
 
-class Nobody:
-    """A provider that is never asked."""
+class UnusedProvider:
+    """A provider of which no test needs anything."""
 
     def has(self, machine: str) -> bool:
         return True
@@ -42,25 +42,25 @@ class Nobody:
 
 
 def machines(**variant: int) -> Lab:
-    """The machines of the lab's inventory, to which nobody connects."""
+    """The machines of the lab's inventory; no test connects to them."""
     lab = Lab(Inventory.load("inventory/lab", backends=variant.get("backends")))
     lab._control.cleanup()
     return lab
 
 
 LAB = machines()
-DRILLS = catalogue(LAB, Nobody(), Path("/nowhere"))
+DRILLS = catalogue(LAB, UnusedProvider(), Path("/nowhere"))
 
 
 def events(count: int = 200) -> list[Event]:
-    """Answers of a system that is well, ten a second, from both frontends and backends."""
+    """The answers of a healthy system, ten per second, from all frontends and backends."""
     return [
         Event(
             at=1000 + number / 10,
             seconds=0.01,
             user="drill-01",
             action="status" if number % 5 == 0 else "perfil",
-            known="in",
+            login_state="logged_in",
             status=200,
             identity="" if number % 5 == 0 else "drill-01",
             frontend=f"frontend{number % 3 + 1}",
@@ -71,30 +71,30 @@ def events(count: int = 200) -> list[Event]:
     ]
 
 
-def figures(told: list[Event]) -> Figures:
-    full = Full(LAB.names("frontends"), LAB.names("backends"))
-    return measure(told, Marks(1000, 1005, 1006, 1020), full, healed=1006)
+def metrics(some: list[Event]) -> Metrics:
+    topology = Topology(LAB.names("frontends"), LAB.names("backends"))
+    return measure(some, Phases(1000, 1005, 1006, 1020), topology, recovered_at=1006)
 
 
-def test_every_kind_of_drill_has_an_expectation_and_none_is_left_over() -> None:
-    """An expectation that no drill reads is a promise that nobody keeps."""
+def test_every_kind_of_drill_has_an_expectation() -> None:
+    """And every expectation has a drill, since nothing would check it otherwise."""
     assert set(expectations.load()) == {drill.kind for drill in DRILLS} | {"random"}
 
 
-def test_names_are_unique_and_speak_of_the_inventory() -> None:
-    """One more backend is three more drills."""
+def test_drill_names_are_unique_and_follow_the_inventory() -> None:
+    """One more backend means three more drills."""
     names = Counter(drill.name for drill in DRILLS)
     assert [name for name, count in names.items() if count > 1] == []
     for box in LAB:
         assert f"{box.name}-power" in names
         assert (f"{box.name}-kill" in names) == bool(box.units)
         assert (f"{box.name}-freeze" in names) == bool(box.units)
-    grown = catalogue(machines(backends=4), Nobody(), Path("/nowhere"))
+    grown = catalogue(machines(backends=4), UnusedProvider(), Path("/nowhere"))
     assert {"backend4-kill", "backend4-freeze", "backend4-power"} <= {drill.name for drill in grown} - set(names)
 
 
-def test_kinds_speak_of_the_tiers() -> None:
-    """A tier is one entry: its word for a machine, its daemon and its data give it its drills."""
+def test_drill_kinds_follow_the_tiers() -> None:
+    """A tier's word for a machine, its units and its data decide its drills."""
     kinds = {drill.kind for drill in DRILLS}
     for group, tier in LAB.tiers.items():
         word, has_daemon = tier["machine"], bool(tier["units"])
@@ -103,103 +103,106 @@ def test_kinds_speak_of_the_tiers() -> None:
         assert (f"{word}-disk" in kinds) == ("data" in tier), group
 
 
-def test_drills_are_chosen_by_name_kind_or_set() -> None:
-    """D=backend-power is every backend's; D=backend1-power one."""
-    assert [drill.name for drill in chosen(DRILLS, "backend-power")] == [
+def test_drills_are_selected_by_name_kind_or_set() -> None:
+    """D=backend-power selects every backend, D=backend1-power one."""
+    assert [drill.name for drill in select(DRILLS, "backend-power")] == [
         f"{name}-power" for name in LAB.names("backends")
     ]
-    assert [drill.name for drill in chosen(DRILLS, "backend1-power, nameserver-change")] == ["backend1-power", "nameserver-change"]
-    short = chosen(DRILLS, "short")
+    assert [drill.name for drill in select(DRILLS, "backend1-power, nameserver-change")] == [
+        "backend1-power",
+        "nameserver-change",
+    ]
+    short = select(DRILLS, "short")
     assert {drill.kind for drill in short if not drill.is_control} == set(SHORT)
     assert sum(drill.is_control for drill in short) == 3
     assert all("1" in drill.name for drill in short if drill.kind == "backend-power")
-    assert chosen(DRILLS, "all") == DRILLS
+    assert select(DRILLS, "all") == DRILLS
 
 
-def test_an_unknown_drill_lists_the_known_ones() -> None:
-    """With the one that was probably meant."""
+def test_an_unknown_drill_lists_all_drills() -> None:
+    """And suggests the one that was probably meant."""
     with pytest.raises(
-        UnknownDrill, match=r"no drill 'backend-powr'. Did you mean backend-power\? There are: .*nameserver-cut"
+        UnknownDrill, match=r"no drill 'backend-powr'. Did you mean backend-power\? All drills: .*nameserver-cut"
     ):
-        chosen(DRILLS, "backend-powr")
+        select(DRILLS, "backend-powr")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
-    [(["--seed", "x"], "invalid int value"), (["--rate", "500"], "at most 100"), (["no-such"], "There are: ")],
+    ("arguments", "message"),
+    [(["--seed", "x"], "invalid int value"), (["--rate", "500"], "at most 100"), (["no-such"], "All drills: ")],
 )
-def test_a_wrong_word_is_told_at_once(arguments: list[str], told: str) -> None:
+def test_a_wrong_argument_is_refused_at_once(arguments: list[str], message: str) -> None:
     """Before any machine is touched."""
     done = subprocess.run(
         [sys.executable, "-m", "drills", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert told in done.stderr
+    assert message in done.stderr
 
 
-def broken(expectation: Expectation, told: list[Event]) -> str:
-    return " | ".join(expectation.broken_by(figures(told)))
+def violations(expectation: Expectation, some: list[Event]) -> str:
+    return " | ".join(expectation.violations(metrics(some)))
 
 
-def test_an_expectation_holds_or_says_what_does_not() -> None:
-    """The sentence names the number that was measured and the one that was expected."""
+def test_a_violation_names_what_was_measured_and_expected() -> None:
+    """One sentence each; none if all holds."""
     strict = Expectation(why="x", gap_seconds=2)
-    assert broken(strict, events()) == ""
-    assert "prove nothing" in broken(strict, events()[:99])
-    assert "wrong: 1, expected none" in broken(strict, [*events(), replace(events()[1], identity="bruno")])
-    assert "lost: 1, expected none" in broken(strict, [*events(), replace(events()[1], status=401, identity="")])
+    assert violations(strict, events()) == ""
+    assert "too few" in violations(strict, events()[:99])
+    assert "wrong: 1, expected none" in violations(strict, [*events(), replace(events()[1], identity="bruno")])
+    assert "lost: 1, expected none" in violations(strict, [*events(), replace(events()[1], status=401, identity="")])
     failed = [*events(), replace(events()[1], status=500, identity="")]
-    assert "failed: 1, expected none" in broken(strict, failed)
-    assert broken(replace(strict, failed=1), failed) == ""
-    assert broken(replace(strict, failed="any"), failed) == ""
-    assert "expected of login alone" in broken(replace(strict, failed="any", only=("login",)), failed)
-    assert "no clean 503" in broken(replace(strict, failed="any", refusals="clean"), failed)
-    assert "none was seen" in broken(replace(strict, failed="some"), events())
-    holey = [event for event in events() if not 1008 < event.at < 1012]
-    assert "gap_seconds: 4." in broken(strict, holey)
-    assert "slowest_seconds: 16.00" in broken(strict, [*events(), replace(events()[1], seconds=16.0)])
-    assert "not seen again" in broken(strict, [event for event in events() if event.backend != "backend2"])
+    assert "failed: 1, expected none" in violations(strict, failed)
+    assert violations(replace(strict, failed=1), failed) == ""
+    assert violations(replace(strict, failed="any"), failed) == ""
+    assert "expected only login to fail" in violations(replace(strict, failed="any", only=("login",)), failed)
+    assert "not a clean 503" in violations(replace(strict, failed="any", refusals="clean"), failed)
+    assert "failed: none, but" in violations(replace(strict, failed="some"), events())
+    with_gap = [event for event in events() if not 1008 < event.at < 1012]
+    assert "gap_seconds: 4." in violations(strict, with_gap)
+    assert "slowest_seconds: 16.00" in violations(strict, [*events(), replace(events()[1], seconds=16.0)])
+    assert "did not return" in violations(strict, [event for event in events() if event.backend != "backend2"])
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("x: {why: y, faild: 0}", "no such words: faild"),
+        ("x: {why: y, faild: 0}", "unknown: faild"),
         ("x: {failed: 0}", "`why` is missing"),
         ("x: {why: y, wrong: few}", "write a number, any or some"),
         ("x: {why: y, lost: true}", "write a number, any or some"),
     ],
 )
-def test_a_bad_expectation_is_refused(tmp_path: Path, text: str, told: str) -> None:
-    """A word that is not understood would be an expectation that always holds."""
+def test_an_invalid_expectation_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    """An expectation with a typing error would always hold."""
     (tmp_path / "x.yml").write_text(text, encoding="utf-8")
-    with pytest.raises(BadExpectation, match=told):
+    with pytest.raises(InvalidExpectation, match=message):
         expectations.load(tmp_path / "x.yml")
 
 
-def test_no_control_may_pass_unseen() -> None:
-    """A negative control that expects nothing would make the oracle's blindness a success."""
+def test_every_control_must_be_noticed() -> None:
+    """A negative control without `some` would pass with a blind oracle."""
     for kind, expectation in expectations.load().items():
         seen = "some" in (expectation.wrong, expectation.lost, expectation.failed)
         assert seen or not kind.startswith("control-"), kind
 
 
-def test_nobody_is_ever_wrong_or_lost_but_in_a_control() -> None:
-    """Whatever is broken: that is the promise of the whole system."""
+def test_only_controls_allow_wrong_or_lost() -> None:
+    """Whatever fails, no answer is wrong and nobody is logged out: that is what the system promises."""
     for kind, expectation in expectations.load().items():
         if not kind.startswith("control-"):
             assert (expectation.wrong, expectation.lost) == (0, 0), kind
 
 
 def test_the_report_shows_every_drill(tmp_path: Path) -> None:
-    """One page, one picture a drill, what did not hold first, and the raw events beside it."""
+    """One page has a chart, the problems and the bad answers of every drill."""
     bad = replace(events()[1], status=500, identity="", error="<b>", request_id="4e784753")
-    told = [*events(), bad]
-    marks = Marks(1000, 1005, 1006, 1020)
+    some = [*events(), bad]
+    phases = Phases(1000, 1005, 1006, 1020)
     strict = Expectation(why="Because.")
-    good = Outcome("dns1-kill", "nameserver-kill", strict, marks, figures(events()), events(), 0.01, [], "")
+    good = Outcome("dns1-kill", "nameserver-kill", strict, phases, metrics(events()), events(), 0.01, [], "")
     failed = Outcome(
-        "deploy", "deploy", strict, marks, figures(told), told, 0.01, ["failed: 1, expected none"], "--- log"
+        "deploy", "deploy", strict, phases, metrics(some), some, 0.01, ["failed: 1, expected none"], "--- log"
     )
     page = report.write(tmp_path, [good, failed], Settings(30, 60, 7, 5, 6), "dns1-kill deploy").read_text(
         encoding="utf-8"
@@ -219,8 +222,8 @@ def test_the_report_shows_every_drill(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("directions", [["in", "out"], ["in"], ["out"]])
 @pytest.mark.parametrize("peers", [[], ["192.0.2.10", "192.0.2.11"]])
-def test_nft_takes_the_rules(workbench: Workbench, directions: list[str], peers: list[str]) -> None:
-    """And the control side's SSH passes before anything is dropped."""
+def test_nft_accepts_the_rules(workbench: Workbench, directions: list[str], peers: list[str]) -> None:
+    """SSH from the control machine passes before anything is dropped."""
     table = rules("192.0.2.1", directions, peers)
     checked = workbench.run(["nft", "--check", "--file", "/tmp/rules.nft"], {"/tmp/rules.nft": table})
     assert checked.returncode == 0, checked.stderr
@@ -228,15 +231,15 @@ def test_nft_takes_the_rules(workbench: Workbench, directions: list[str], peers:
         assert chain.index("192.0.2.1 tcp") < chain.index("drop")
 
 
-def test_nginx_takes_what_the_control_makes_of_its_configuration(workbench: Workbench) -> None:
-    """A control that changed nothing would be an alarm about the oracle."""
-    spoiled = workbench.run(["sh", "-c", SPOIL], {CONF: text("nginx", "nginx.conf.j2")})
-    assert spoiled.returncode == 0, spoiled.stderr
+def test_nginx_accepts_the_configuration_of_the_control(workbench: Workbench) -> None:
+    """The command fails if it would change nothing."""
+    checked = workbench.run(["sh", "-c", DISABLE_NEXT_UPSTREAM], {CONF: text("nginx", "nginx.conf.j2")})
+    assert checked.returncode == 0, checked.stderr
 
 
 @pytest.mark.parametrize("kind", BREAKAGE)
-def test_a_drills_release_is_another_one(tmp_path: Path, kind: Kind) -> None:
-    """Another version, all files of the app, still Python; and no test or page in it."""
+def test_the_release_of_a_drill_is_a_different_one(tmp_path: Path, kind: ReleaseKind) -> None:
+    """It has another version and all the app's code, which is still Python, but no tests or pages."""
     make_source(ROOT / "app", tmp_path / "app", kind)
     project = (tmp_path / "app" / "pyproject.toml").read_text(encoding="utf-8")
     assert re.search(r'^version = "\d[\d.]*\.post1"$', project, re.MULTILINE)
@@ -247,32 +250,32 @@ def test_a_drills_release_is_another_one(tmp_path: Path, kind: Kind) -> None:
     assert not (tmp_path / "app" / "tests").exists()
 
 
-def test_the_pages_are_those_of_the_frontends() -> None:
-    """Read from the folder that they are copied from."""
+def test_the_users_open_the_pages_of_the_frontends() -> None:
+    """The list comes from the folder that the frontends get them from."""
     found = pages(Path(str(LAB.tier("frontends")[0].vars["nginx_web_source"])))
     assert {"/", "/assets/style.css", "/assets/main.js"} <= set(found)
     assert "/index.html" not in found
 
 
-def test_every_drill_is_explained() -> None:
-    """docs/drills.md has a word for each kind of fault."""
+def test_every_kind_of_drill_is_documented() -> None:
+    """docs/drills.md explains it, or its fault."""
     page = (ROOT / "docs" / "drills.md").read_text(encoding="utf-8")
     for drill in DRILLS:
         fault = drill.kind.partition("-")[2] or drill.kind
         assert f"`{drill.kind}`" in page or f"`…-{fault}`" in page, drill.kind
 
 
-def test_a_new_connection_to_an_address_that_left_the_zone_is_seen() -> None:
-    """A kept connection may go on, and so may whoever asked before the records ended."""
+def test_a_new_connection_to_a_removed_address_is_reported() -> None:
+    """Kept connections may go on, and so may new ones until the records have expired."""
 
-    def asked(at: float, address: str, *, reused: bool) -> Event:
+    def page(at: float, address: str, *, reused: bool) -> Event:
         tries = [{"address": address, "reused": reused, "seconds": 0.01, "error": ""}]
-        return Event(at=at, seconds=0.01, user="u", action="page", known="in", status=200, tries=tries)
+        return Event(at=at, seconds=0.01, user="u", action="page", login_state="logged_in", status=200, tries=tries)
 
     early, kept, late = (
-        asked(9, "gone", reused=False),
-        asked(11, "gone", reused=True),
-        asked(12, "gone", reused=False),
+        page(9, "gone", reused=False),
+        page(11, "gone", reused=True),
+        page(12, "gone", reused=False),
     )
-    other, after = asked(12, "there", reused=False), asked(21, "gone", reused=False)
-    assert newcomers([early, kept, late, other, after], {"gone"}, 10, 20) == [late]
+    other, after = page(12, "there", reused=False), page(21, "gone", reused=False)
+    assert new_connections([early, kept, late, other, after], {"gone"}, 10, 20) == [late]

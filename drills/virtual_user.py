@@ -1,4 +1,4 @@
-"""A virtual user: mostly looks at the profile, now and then at a page, sometimes leaves and comes back."""
+"""A virtual user, who mostly looks at the profile, sometimes opens a page, and now and then logs out and in again."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from random import Random
 from typing import Any
 
 from drills.browser import Browser, Reply
-from drills.events import Action, Event, Known
+from drills.events import Action, Event, LoginState
 
 WEIGHTS: dict[Action, int] = {"perfil": 78, "page": 14, "status": 6, "logout": 2}
-"""In a hundred requests of somebody who is logged in. Every logout brings a login, which costs a backend most."""
+"""Out of a hundred requests of a logged-in user. Every logout is followed by a login, the most expensive request."""
 
 VISIT_REQUESTS = 12
-"""On average a window is closed after so many: the next request makes a new connection, and asks DNS."""
+"""The average number of requests before a user closes the window. The next one needs DNS and a new connection."""
 
 REPLAYS = 2
-"""How often the cookie of an ended session is tried, on servers as they come."""
+"""How often the cookie of an ended session is tried again, on any server."""
 
 
 @dataclass
-class Person:
-    """One user at one browser. `known` is what was acknowledged, which is what the oracle holds the site to."""
+class VirtualUser:
+    """One user with one browser. `login_state` is what the site has acknowledged, which the oracle holds it to."""
 
     name: str
     password: str
@@ -32,8 +32,8 @@ class Person:
     cookie_name: str
     pages: Sequence[str]
     rng: Random
-    known: Known = "out"
-    _ended: str = ""
+    login_state: LoginState = "logged_out"
+    _ended_session: str = ""
     _replays: int = 0
 
     async def step(self) -> Event:
@@ -43,21 +43,21 @@ class Person:
         return await self.do(self._next())
 
     async def do(self, action: Action) -> Event:
-        """Do one thing, remember what was acknowledged."""
-        known, at, before = self.known, time.time(), self._session
+        """Do one thing, and remember what the site acknowledged."""
+        login_state, at, session = self.login_state, time.time(), self._session
         reply = await self._ask(action)
-        event = self._event(action, known, at, reply, before != self._session)
+        event = self._event(action, login_state, at, reply, session != self._session)
         if action == "login" and event.status == 200:
-            self.known, self._replays = "in", 0
+            self.login_state, self._replays = "logged_in", 0
         elif action == "logout":
-            self.known = "out" if event.status == 204 else "leaving"
-            self._ended, self._replays = (before, REPLAYS) if event.status == 204 else ("", 0)
+            self.login_state = "logged_out" if event.status == 204 else "unknown"
+            self._ended_session, self._replays = (session, REPLAYS) if event.status == 204 else ("", 0)
             if event.status == 204:
                 self.browser.cookies.clear()
         elif action == "replay":
             self._replays -= 1
         elif action == "perfil" and event.status == 401:
-            self.known = "out"
+            self.login_state = "logged_out"
             self.browser.cookies.clear()
         return event
 
@@ -66,9 +66,9 @@ class Person:
         return self.browser.cookies.get(self.cookie_name, "")
 
     def _next(self) -> Action:
-        if self.known == "in":
+        if self.login_state == "logged_in":
             return self.rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-        if self.known == "leaving":
+        if self.login_state == "unknown":
             return "logout"
         if self._replays:
             return "replay"
@@ -82,25 +82,25 @@ class Person:
             case "logout":
                 return await self.browser.ask("POST", "/logout")
             case "replay":
-                return await self.browser.ask("GET", "/perfil", cookies={self.cookie_name: self._ended})
+                return await self.browser.ask("GET", "/perfil", cookies={self.cookie_name: self._ended_session})
             case "page":
                 return await self.browser.ask("GET", self.rng.choice(self.pages), headers={"Accept": "*/*"})
             case _:
                 return await self.browser.ask("GET", f"/{action}")
 
-    def _event(self, action: Action, known: Known, at: float, reply: Reply, cookie_changed: bool) -> Event:
+    def _event(self, action: Action, login_state: LoginState, at: float, reply: Reply, cookie_changed: bool) -> Event:
         answer = reply.answer
-        told = _object(answer.body) if answer and action != "page" else {}
-        parts = [told.get("redis"), told.get("mysql")]
-        healthy = all(isinstance(part, dict) and part.get("ok") is True for part in parts)
+        content = _json_object(answer.body) if answer and action != "page" else {}
+        dependencies = [content.get("redis"), content.get("mysql")]
+        healthy = all(isinstance(one, dict) and one.get("ok") is True for one in dependencies)
         return Event(
             at=at,
             seconds=round(reply.seconds, 4),
             user=self.name,
             action=action,
-            known=known,
+            login_state=login_state,
             status=answer.status if answer else 0,
-            identity=str(told.get("usuario", "")),
+            identity=str(content.get("usuario", "")),
             frontend=answer.header("x-frontend") if answer else "",
             backend=answer.header("x-backend") if answer else "",
             request_id=answer.header("x-request-id") if answer else "",
@@ -113,9 +113,9 @@ class Person:
         )
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        told = json.loads(body)
+        content = json.loads(body)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return content if isinstance(content, dict) else {}
