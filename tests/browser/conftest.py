@@ -53,7 +53,7 @@ def visit(browser: Browser, lab: Lab, pictures: Path) -> Iterator[Callable[..., 
     visits: list[Visit] = []
 
     def begin(**options: Any) -> Visit:
-        visits.append(Visit.begin(browser, f"http://www.{lab.domain}", pictures, **options))
+        visits.append(Visit.begin(browser, lab.site_url, pictures, **options))
         return visits[-1]
 
     yield begin

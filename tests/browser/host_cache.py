@@ -34,7 +34,7 @@ def main() -> None:
     try:
         with chromium(lab.tier("clients")[0]) as browser:
             page = browser.new_page()
-            page.goto(f"http://www.{lab.domain}/lab.json")  # of the same origin, and without scripts of its own
+            page.goto(f"{lab.site_url}/lab.json")  # of the same origin, and without scripts of its own
             begun, before = monotonic(), ""
             while (now := monotonic() - begun) < minutes * 60:
                 frontend, milliseconds = page.evaluate(ASK)

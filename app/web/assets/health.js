@@ -1,4 +1,4 @@
-import { changes, machinesOf, report } from "./machines.js";
+import { allTiers, changes, machinesOf, report } from "./machines.js";
 import { t } from "./words.js";
 import { ask, pathTo } from "./wire.js";
 
@@ -6,11 +6,12 @@ const ROUND_MS = 2000;
 const PATIENCE_MS = 5500;
 // So many may wait for a backend that hangs: a browser opens six connections, and the show needs the rest.
 const WAITING = 2;
-const STORES = ["redis", "mysql"];
 const STALE_MS = 10_000;
 
 const failures = new Map();
 const waiting = new Set();
+// The machines that only backends can speak of.
+const dependencies = new Set();
 let heard = 0;
 let next = 0;
 
@@ -44,10 +45,14 @@ function succeed(name, { body, ms }) {
   failures.set(name, 0);
   heard = Date.now();
   report(name, "up", ms);
-  for (const store of STORES) {
-    const { ok, ms: took } = body[store] ?? {};
-    for (const machine of machinesOf(store)) report(machine.name, ok ? "up" : "down", took ?? undefined);
+  for (const { name: tier, machines } of allTiers()) {
+    if (body[tier]) for (const machine of machines) noteDependency(machine.name, body[tier]);
   }
+}
+
+function noteDependency(name, { ok, ms }) {
+  dependencies.add(name);
+  report(name, ok ? "up" : "down", ms ?? undefined);
 }
 
 function fail(name) {
@@ -55,5 +60,5 @@ function fail(name) {
   failures.set(name, times);
   report(name, times > 1 ? "down" : "suspect");
   if (Date.now() - heard < STALE_MS) return;
-  for (const machine of STORES.flatMap(machinesOf)) report(machine.name, "unknown");
+  for (const dependency of dependencies) report(dependency, "unknown");
 }

@@ -1,20 +1,20 @@
-/** The tiers in the order in which a request meets them. */
-export const TIERS = ["dns", "frontends", "backends", "redis", "mysql"];
-
-/** Says "machines" when there are others, and "state" (with name, state, before) when one changed. */
+/** Dispatches "machines" when the list changes, and "state" (with name, state, before) when one machine's changes. */
 export const changes = new EventTarget();
 
 const UNKNOWN = { state: "unknown" };
-const tiers = Object.fromEntries(TIERS.map((tier) => [tier, []]));
 const health = new Map();
+let tiers = [];
+let links = [];
 let described;
 
-/** Read who there is from the lab's own description. */
+/** Read the lab's own description. */
 export async function loadMachines() {
   try {
     const response = await fetch("/lab.json");
     const lab = await response.json();
-    for (const tier of TIERS) tiers[tier] = merge(lab.tiers[tier] ?? [], tiers[tier]);
+    const listed = lab.tiers.map((tier) => ({ ...tier, machines: merge(tier.machines, machinesOf(tier.name)) }));
+    tiers = merge(listed, tiers);
+    links = lab.links;
     described = true;
     report(response.headers.get("X-Frontend"), "up");
   } catch {
@@ -25,16 +25,22 @@ export async function loadMachines() {
   }
 }
 
-// Who was met here but is not described stays.
-function merge(machines, met) {
-  return [...machines, ...met.filter(({ name }) => !machines.some((machine) => machine.name === name))];
+// What has been seen here stays, listed or not.
+function merge(listed, seen) {
+  return [...listed, ...seen.filter(({ name }) => !listed.some((other) => other.name === name))];
 }
 
 /** Whether the lab's description could be read; undefined until that is known. */
 export const isDescribed = () => described;
 
-/** The machines of a tier: `[{name, address?}]`. */
-export const machinesOf = (tier) => tiers[tier];
+/** The tiers in the lab's order: `[{name, label: {en, pt}, runs: {en, pt}, machines: [{name, address?}]}]`. */
+export const allTiers = () => tiers;
+
+/** Which tier asks which, as `[from, to]`; the users are "users". */
+export const allLinks = () => links;
+
+/** The machines of a tier; none for a tier that is not there. */
+export const machinesOf = (name) => tiers.find((tier) => tier.name === name)?.machines ?? [];
 
 /** The number on a machine's bib: "backend12" runs with 12. */
 export const bib = (name) => /\d+$/.exec(name)?.[0] ?? name[0];
@@ -42,7 +48,7 @@ export const bib = (name) => /\d+$/.exec(name)?.[0] ?? name[0];
 /** What is known of a machine: `{state: "up" | "down" | "suspect" | "unknown", ms?}`. */
 export const healthOf = (name) => health.get(name) ?? UNKNOWN;
 
-/** Note how a machine is; `ms` is how long it took to answer. */
+/** Record a machine's state; `ms` is how long it took to answer. */
 export function report(name, state, ms) {
   if (!name) return;
   const before = healthOf(name).state;
@@ -50,13 +56,17 @@ export function report(name, state, ms) {
   changes.dispatchEvent(new CustomEvent("state", { detail: { name, state, before } }));
 }
 
-/** Note that a machine answered. One nobody has told of joins its tier at once. */
+/** Record that a machine answered. A machine that is not in the description joins its tier at once. */
 export function meet(tier, name) {
   if (!name) return;
-  if (!tiers[tier].some((machine) => machine.name === name)) {
-    tiers[tier] = [...tiers[tier], { name }];
+  if (!machinesOf(tier).some((machine) => machine.name === name)) {
+    const known = tiers.find((other) => other.name === tier) ?? undescribed(tier);
+    const grown = { ...known, machines: [...known.machines, { name }] };
+    tiers = tiers.includes(known) ? tiers.with(tiers.indexOf(known), grown) : [...tiers, grown];
     changes.dispatchEvent(new Event("machines"));
     if (described) loadMachines();
   }
   report(name, "up");
 }
+
+const undescribed = (name) => ({ name, label: { en: name, pt: name }, runs: { en: "", pt: "" }, machines: [] });

@@ -1,8 +1,9 @@
 import { bandsOf } from "./baton.js";
+import { USERS } from "./graph.js";
 import { YOU, joined, layOut } from "./layout.js";
-import { TIERS, bib, changes, healthOf, isDescribed, machinesOf } from "./machines.js";
+import { allLinks, allTiers, bib, changes, healthOf, isDescribed, machinesOf } from "./machines.js";
 import { make } from "./make.js";
-import { t } from "./words.js";
+import { inLanguage, t } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const LAP_MS = 1100;
@@ -44,7 +45,7 @@ export function drawMap() {
   if (!isDescribed()) return place.replaceChildren(make("p", "", t("noMap")));
   // The map's unit is a sixteenth of the root's type size: what the page's type does, the map's does as well.
   const unit = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
-  layout = layOut(Math.max(300, place.clientWidth / unit));
+  layout = layOut(Math.max(300, place.clientWidth / unit), tiersInLanguage(), allLinks());
   svg = shape("svg", { viewBox: `0 0 ${layout.width} ${layout.height}`, role: "img", "aria-labelledby": "map-name map-text" });
   svg.append(shape("title", { id: "map-name" }, t("mapTitle")), shape("desc", { id: "map-text" }));
   svg.append(...layout.zones.map(({ x, y, w, h }) => shape("rect", { class: "zone", x, y, width: w, height: h, rx: 18 })));
@@ -57,10 +58,15 @@ export function drawMap() {
   describe();
 }
 
-function title({ tier, x, y }) {
-  const name = shape("tspan", { class: "tier" }, t(tier));
-  const role = shape("tspan", { class: "role", x, dy: 16 }, t(`${tier}Role`));
-  return shape("text", { class: "title", x, y: y + 14 }, name, role);
+function tiersInLanguage() {
+  const tiers = allTiers().map(({ label, runs, ...tier }) => ({ ...tier, title: inLanguage(label), text: inLanguage(runs) }));
+  return [...tiers, { name: USERS, title: t("you"), text: t("youRole"), machines: [{ name: YOU }] }];
+}
+
+function title({ title, lines, x, y }) {
+  const name = shape("tspan", { class: "tier" }, title);
+  const below = lines.map((line, n) => shape("tspan", { class: "role", x, dy: n ? 14 : 16 }, line));
+  return shape("text", { class: "title", x, y: y + 14 }, name, ...below);
 }
 
 function card({ name, x, y, w, h }) {
@@ -186,10 +192,10 @@ function describe() {
   const text = svg?.querySelector("desc");
   if (!text) return;
   const names = (machines) => machines.map(({ name }) => name).join(", ");
-  const down = TIERS.flatMap(machinesOf).filter(({ name }) => healthOf(name).state === "down");
+  const down = allTiers().flatMap(({ machines }) => machines).filter(({ name }) => healthOf(name).state === "down");
   const path = lastLap && [t("you"), ...legsOf(lastLap).map(([, to]) => to)].join(" → ");
   text.textContent = [
-    ...TIERS.map((tier) => `${t(tier)}: ${names(machinesOf(tier))}.`),
+    ...allTiers().map(({ label, machines }) => `${inLanguage(label)}: ${names(machines)}.`),
     ...(path ? [t("mapPath", { path })] : []),
     ...(down.length ? [t("mapStates", { names: names(down) })] : []),
   ].join(" ");

@@ -57,7 +57,7 @@ function way({ isNew, askedDns }) {
   if (isNew === null) return ["–"];
   const kind = isNew ? "new" : "kept";
   const word = make("span", kind, t(kind));
-  return askedDns ? [word, ` + ${t("dns")}`] : [word];
+  return askedDns ? [word, " + DNS"] : [word];
 }
 
 // One dot for each machine of the tier: below each other they draw the race.

@@ -1,9 +1,12 @@
-import { TIERS, bib, changes, healthOf, machinesOf } from "./machines.js";
+import { isBesideUsers } from "./graph.js";
+import { allLinks, allTiers, bib, changes, healthOf, machinesOf } from "./machines.js";
 import { make } from "./make.js";
-import { t } from "./words.js";
+import { inLanguage, t } from "./words.js";
 
 const place = document.getElementById("share");
 const counts = new Map();
+// Answers name the machines of these tiers in their headers.
+const COUNTED = ["frontends", "backends"];
 
 /** Show every machine with its health and its share, from now on. */
 export function startShare() {
@@ -14,24 +17,21 @@ export function startShare() {
 /** Count one answer for its frontend and its backend. */
 export function count({ frontend, backend }) {
   for (const name of [frontend, backend]) if (name) counts.set(name, (counts.get(name) ?? 0) + 1);
-  for (const tier of ["frontends", "backends"]) drawCounts(tier);
+  for (const tier of COUNTED) drawCounts(tier);
 }
 
-/** Draw the list anew, in the page's language. DNS is asked by the browser, out of this page's sight. */
+/** Draw the list anew, in the page's language. The page does not see what the browser asks DNS. */
 export function drawShare() {
-  const tiers = TIERS.filter((tier) => tier !== "dns" && machinesOf(tier).length);
+  const tiers = allTiers().filter(({ name, machines }) => machines.length && !isBesideUsers(name, allLinks()));
   place.replaceChildren(...tiers.map(group));
-  for (const tier of tiers) {
-    for (const { name } of machinesOf(tier)) drawHealth(name);
-    if (isCounted(tier)) drawCounts(tier);
-  }
+  for (const { machines } of tiers) for (const { name } of machines) drawHealth(name);
+  for (const tier of COUNTED) drawCounts(tier);
 }
 
-const isCounted = (tier) => tier === "frontends" || tier === "backends";
-
-function group(tier) {
-  const rows = machinesOf(tier).map(({ name }) => row(name, isCounted(tier)));
-  return make("div", `lanes ${tier}`, make("h3", "", t(tier)), make("ul", "", ...rows));
+function group({ name, label, machines }) {
+  const isCounted = COUNTED.includes(name);
+  const rows = machines.map((machine) => row(machine.name, isCounted));
+  return make("div", isCounted ? "lanes counted" : "lanes", make("h3", "", inLanguage(label)), make("ul", "", ...rows));
 }
 
 function row(name, counted) {

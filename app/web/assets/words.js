@@ -4,12 +4,9 @@ const marked = (name) => document.querySelectorAll(`[data-${name}]`);
 
 const LOCALES = { pt: "pt-BR", en: "en-GB" };
 
-const TIERS = { dns: "DNS", frontends: "Frontends", backends: "Backends", redis: "Redis", mysql: "MySQL" };
-
 // What the page says before any script runs stands in index.html, and is read from there.
 const WORDS = {
   pt: {
-    ...TIERS,
     ...Object.fromEntries(Array.from(marked("t"), ({ dataset, textContent }) => [dataset.t, textContent])),
     language: "Idioma",
     remaining: "faltam {time}",
@@ -25,11 +22,6 @@ const WORDS = {
     visitor: "visitante",
     nobody: "ninguém",
     youRole: "o navegador",
-    dnsRole: "diz o endereço",
-    frontendsRole: "nginx recebe",
-    backendsRole: "Flask responde",
-    redisRole: "guarda a sessão",
-    mysqlRole: "conhece os usuários",
     up: "responde",
     down: "não responde",
     suspect: "demora a responder",
@@ -48,7 +40,6 @@ const WORDS = {
     noNetwork: "Nenhuma máquina respondeu. Verifique a rede.",
   },
   en: {
-    ...TIERS,
     language: "Language",
     promise1: "Log in once.",
     promise2: "Stay logged in.",
@@ -89,11 +80,6 @@ const WORDS = {
     visitor: "visitor",
     nobody: "nobody",
     youRole: "the browser",
-    dnsRole: "tells the address",
-    frontendsRole: "nginx receives",
-    backendsRole: "Flask answers",
-    redisRole: "keeps the session",
-    mysqlRole: "knows the users",
     up: "answers",
     down: "does not answer",
     suspect: "slow to answer",
@@ -128,6 +114,9 @@ export const locale = () => LOCALES[current];
 export function t(key, values = {}) {
   return WORDS[current][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
+
+/** Choose from a text in each language, as `/lab.json` has them. */
+export const inLanguage = (texts) => texts[current];
 
 /** The time of day, with seconds. */
 export const clock = (date) => date.toLocaleTimeString(locale(), { hourCycle: "h23" });
