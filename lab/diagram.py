@@ -1,204 +1,182 @@
-"""Draws the map of the inventory as an SVG: tiers, machines, addresses, and who asks whom at which port.
+"""Draws the map of the inventory as an SVG: tiers, machines, addresses, and which tier asks which at which port.
 
 python -m lab.diagram > docs/map.svg        of inventory/lab; LAB_INVENTORY names another one
 """
 
-import math
 import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from lab.inventory import Inventory
+from lab.shapes import HEADER, LINE, MARGIN, PADDING, USERS, WIDTH, Band, arrow, label, style
 
-WIDTH, MARGIN = 920, 20
-PADDING, HEADER, CARD_HEIGHT, CARD_WIDTH, CARD_GAP = 16, 40, 50, 196, 14
-NARROWEST_CARD = 118  # a name such as `frontend12` and an address such as 192.168.156.200
-ROW_GAP = 78  # room for arrows and their words
+BAND_GAP, BESIDE_GAP, BESIDE_WIDTH, PER_ROW = 24, 140, 290, 3
+ROW_GAP, LABEL_GAP = 78, 30  # room for arrows and one label; for each further label
+TITLE_LETTER, LETTER = 9.0, 6.7  # mean widths
 
-# Light and dark, spelled out: not every viewer knows CSS variables.
-COLOURS = {
-    ".page": ("fill: #ffffff", "fill: #0d1117"),
-    "text": ("fill: #1f2430", "fill: #e6eaf2"),
-    ".soft": ("fill: #5b6478", "fill: #9aa5b8"),
-    ".card": ("fill: #ffffff; stroke: #d4d9e3", "fill: #161b22; stroke: #30363d"),
-    ".pill": ("fill: #ffffff; stroke: #c3cad8", "fill: #161b22; stroke: #3d4654"),
-    ".flow": ("stroke: #a3adbf", "stroke: #566175"),
-    ".head": ("fill: #8a93a6", "fill: #6b768a"),
-    ".step": ("fill: #1f2430", "fill: #e6eaf2"),
-    ".number": ("fill: #ffffff", "fill: #0d1117"),
-}
-TIER_COLOURS = {
-    "users": ("#64748b", "#94a3b8"),
-    "dns": ("#7c3aed", "#a78bfa"),
-    "frontends": ("#2563eb", "#60a5fa"),
-    "backends": ("#047857", "#34d399"),
-    "redis": ("#dc2626", "#f87171"),
-    "mysql": ("#b45309", "#fbbf24"),
-}
-SHAPES = """\
-text { font: 13px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; }
-.tier { font-weight: 650; font-size: 15px; }
-.name { font-weight: 600; text-anchor: middle; }
-.address { font: 12.5px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; text-anchor: middle; }
-.band { fill-opacity: .08; stroke-opacity: .55; stroke-width: 1.25; }
-.flow { fill: none; stroke-width: 1.4; }
-.number { font-weight: 700; font-size: 11.5px; text-anchor: middle; }"""
+Tiers = Mapping[str, Mapping[str, Any]]
+Services = Mapping[tuple[str, str], list[Mapping[str, Any]]]
+"""Who asks whom, and for which entries of `serves`."""
 
 
-def style() -> str:
-    """Shapes, then colours by daylight, then those that are others in the dark."""
-    rules: tuple[list[str], list[str]] = ([], [])
-    for light_or_dark, lines in enumerate(rules):
-        lines += [f"{selector} {{ {colours[light_or_dark]} }}" for selector, colours in COLOURS.items()]
-        for tier, colours in TIER_COLOURS.items():
-            lines.append(f".band.{tier} {{ fill: {colours[light_or_dark]}; stroke: {colours[light_or_dark]} }}")
-            lines.append(f".tier.{tier} {{ fill: {colours[light_or_dark]} }}")
-    return "\n".join([SHAPES, *rules[0], "@media (prefers-color-scheme: dark) {", *rules[1], "}"])
+def services_between(tiers: Tiers) -> Services:
+    """What one tier asks another for. An address, a network and anyone are users."""
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for tier, entry in tiers.items():
+        for service in entry["serves"]:
+            for source in {who if who in tiers else USERS: None for who in service["from"]}:
+                if source != tier:
+                    found.setdefault((source, tier), []).append(service)
+    return found
+
+
+def rows_of(tiers: Iterable[str], links: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """Tiers by their distance from the users; those that users ask and that ask no other stand beside the users."""
+    tiers, links = [USERS, *(tier for tier in tiers if tier != USERS)], list(links)
+    distances = {USERS: 0}
+    queue = [USERS]
+    for tier in queue:
+        for source, target in links:
+            if source == tier and target not in distances:
+                distances[target] = distances[tier] + 1
+                queue.append(target)
+    last = max(distances.get(tier, 0) for tier in tiers)
+    beside = {target for source, target in links if source == USERS} - {source for source, _ in links}
+    rows: list[list[str]] = [[] for _ in range(last + 1)]
+    for tier in tiers:
+        rows[0 if tier in beside else distances.get(tier, last)].append(tier)
+    return [row[start : start + PER_ROW] for row in rows for start in range(0, len(row), PER_ROW)]
+
+
+def ports(services: Iterable[Mapping[str, Any]], site: str = "") -> str:
+    """Such as "UDP/TCP :53", or with the name of a site instead of the protocols."""
+    protocols: dict[str, list[str]] = {}
+    for service in services:
+        numbers = ", ".join(f":{port}" for port in service.get("ports", []))
+        protocols.setdefault(numbers, []).append(service["proto"].upper())
+    return "; ".join(f"{site or '/'.join(names)} {numbers}".strip() for numbers, names in protocols.items())
 
 
 @dataclass(frozen=True)
-class Band:
-    """One tier: a coloured box with a card for each of its machines."""
+class Step:
+    """One tier asks another; the label stands above the band of the tier `above`."""
 
-    tier: str
-    title: str
-    what: str
-    machines: list[tuple[str, str]]
-    """Name and address of each."""
-    x: float
-    y: float
-    width: float
-
-    @property
-    def columns(self) -> int:
-        fit = int((self.width - 2 * PADDING + CARD_GAP) // (NARROWEST_CARD + CARD_GAP))
-        rows = math.ceil(len(self.machines) / fit)
-        return math.ceil(len(self.machines) / rows)
-
-    @property
-    def height(self) -> float:
-        rows = math.ceil(len(self.machines) / self.columns)
-        return HEADER + rows * CARD_HEIGHT + (rows - 1) * CARD_GAP + PADDING
-
-    @property
-    def bottom(self) -> float:
-        return self.y + self.height
-
-    @property
-    def middle(self) -> float:
-        return self.x + self.width / 2
-
-    @property
-    def card_width(self) -> float:
-        room = self.width - 2 * PADDING - (self.columns - 1) * CARD_GAP
-        return min(CARD_WIDTH, room / self.columns)
-
-    @property
-    def centres(self) -> list[float]:
-        """Where arrows come in and go out: above and below the cards of a row."""
-        step = self.card_width + CARD_GAP
-        return [self.middle + (column - (self.columns - 1) / 2) * step for column in range(self.columns)]
-
-    def svg(self) -> str:
-        parts = [
-            f'<rect class="band {self.tier}" x="{self.x:g}" y="{self.y:g}" '
-            f'width="{self.width:g}" height="{self.height:g}" rx="12"/>',
-            f'<text x="{self.x + PADDING:g}" y="{self.y + 26:g}"><tspan class="tier {self.tier}">{escape(self.title)}'
-            f'</tspan><tspan class="soft" dx="10">{escape(self.what)}</tspan></text>',
-        ]
-        for number, (name, address) in enumerate(self.machines):
-            x = self.centres[number % self.columns]
-            y = self.y + HEADER + number // self.columns * (CARD_HEIGHT + CARD_GAP)
-            corner = f'x="{x - self.card_width / 2:g}" y="{y:g}"'
-            parts += [
-                f'<rect class="card" {corner} width="{self.card_width:g}" height="{CARD_HEIGHT}" rx="8"/>',
-                f'<text class="name" x="{x:g}" y="{y + 21:g}">{escape(name)}</text>',
-                f'<text class="address soft" x="{x:g}" y="{y + 39:g}">{escape(address)}</text>',
-            ]
-        return "\n".join(parts)
+    source: str
+    target: str
+    above: str
+    words: str
 
 
-def arrow(x1: float, y1: float, x2: float, y2: float) -> str:
-    """A line with a head at its second end; between two rows it leaves and arrives upright."""
-    bend = (y2 - y1) / 2
-    path = f"M{x1:g} {y1:g}" + (
-        f"C{x1:g} {y1 + bend:g} {x2:g} {y2 - bend:g} {x2:g} {y2:g}" if bend else f"L{x2:g} {y2:g}"
-    )
-    return f'<path class="flow" d="{path}" marker-end="url(#head)"/>'
+def steps_of(services: Services, rows: list[list[str]], answering: Mapping[str, str], site: str) -> list[Step]:
+    """The steps in the order in which their labels are read; `answering` is who answers in each tier."""
+    places = {tier: (number, place) for number, row in enumerate(rows) for place, tier in enumerate(row)}
+    steps = []
+    for (source, target), entries in services.items():
+        if source not in places or target not in places:
+            continue
+        is_down = places[source][0] < places[target][0] or source == USERS
+        words = ports(entries, site if (source, target) == (USERS, "frontends") else "")  # `www` names the frontends
+        if places[target][0] or not is_down:  # there is little room beside the users
+            words += f", to {answering[target]}"
+        steps.append(Step(source, target, target if is_down else source, words))
+    return sorted(steps, key=lambda step: (places[step.above], step.above == step.source))
 
 
-def label(step: int, words: str, x: float, y: float) -> str:
-    """A step of a request's way: its number and what happens there, around a point."""
-    width = 46 + 6.7 * len(words)
-    left = x - width / 2
-    return (
-        f'<rect class="pill" x="{left:g}" y="{y - 13:g}" width="{width:g}" height="26" rx="13"/>'
-        f'<circle class="step" cx="{left + 14:g}" cy="{y:g}" r="9"/>'
-        f'<text class="number" x="{left + 14:g}" y="{y + 4:g}">{step}</text>'
-        f'<text x="{left + 31:g}" y="{y + 4.5:g}">{escape(words)}</text>'
-    )
+def place(
+    rows: list[list[str]], tiers: Tiers, machines: Mapping[str, list[tuple[str, str]]], labels: Mapping[str, int]
+) -> dict[str, Band]:
+    """A band for each tier; above those of a row is room for their labels."""
+    bands: dict[str, Band] = {}
+    bottom = 0.0
+    for number, row in enumerate(rows):
+        if number:
+            top = bottom + ROW_GAP + LABEL_GAP * (max(labels.get(tier, 1) for tier in row) - 1)
+            width = (WIDTH - 2 * MARGIN - BAND_GAP * (len(row) - 1)) / len(row)
+        else:
+            top = MARGIN
+            width = min(BESIDE_WIDTH, (WIDTH - 2 * MARGIN - BESIDE_GAP * (len(row) - 1)) / len(row))
+        step = (WIDTH - 2 * MARGIN - width) / max(1, len(row) - 1)
+        texts = [(tiers[tier]["label"]["en"], tiers[tier]["runs"]["en"]) for tier in row]
+        widest = max(TITLE_LETTER * len(title) + 10 + LETTER * len(what) for title, what in texts)
+        header = HEADER + (LINE if widest > width - 2 * PADDING else 0)
+        for index, (tier, (title, what)) in enumerate(zip(row, texts, strict=True)):
+            bands[tier] = Band(tier, title, what, machines[tier], number, MARGIN + index * step, top, width, header)
+        bottom = max(bands[tier].bottom for tier in row)
+    return bands
+
+
+def arrows_of(step: Step, bands: Mapping[str, Band], rows: list[list[str]]) -> list[str]:
+    """From each column of cards to each; a band that shares its row has one point for all."""
+    source, target = bands[step.source], bands[step.target]
+    if source.row == target.row:
+        y = source.y + source.height / 2
+        if source.x > target.x:
+            return [arrow(source.x - 4, y, target.x + target.width + 6, y)]
+        start, end = source.x + source.width + 4, target.x - 6
+        is_lookup = source.tier == USERS  # the answer comes back to whoever asked
+        return [arrow(start, y, end, y)] + ([arrow(end + 2, y + 16, start + 2, y + 16)] if is_lookup else [])
+    if source.row > target.row:
+        return [arrow(source.middle, source.y - 3, target.middle, target.bottom + 6)]
+    starts = [source.middle] if source.tier == USERS else source.centres
+    ends = target.centres if rows[target.row] == [target.tier] else [target.middle]
+    return [arrow(a, source.bottom + 3, b, target.y - 6) for a in starts for b in ends]
+
+
+def labels_of(steps: list[Step], bands: Mapping[str, Band], rows: list[list[str]]) -> list[str]:
+    """Each above its band; in the first row between two bands, above their arrows."""
+    labels, remaining = [], Counter(step.above for step in steps)
+    for number, step in enumerate(steps, start=1):
+        band = bands[step.above]
+        remaining[band.tier] -= 1
+        if band.row == 0:
+            before, users = bands[rows[0][rows[0].index(band.tier) - 1]], bands[USERS]
+            x, y = (before.x + before.width + band.x) / 2, users.y + users.height / 2 - 28
+        else:
+            is_alone = rows[band.row] == [band.tier]
+            x = band.middle if not is_alone or step.source != USERS else WIDTH  # the users' arrows are on the left
+            y = band.y - ROW_GAP / 2 - LABEL_GAP * remaining[band.tier]
+        labels.append(label(number, step.words, x, y))
+    return labels
 
 
 def diagram(inventory: Inventory) -> str:
     """The whole picture."""
-    any_machine = inventory.hosts()[0]
-    domain = any_machine.vars["lab_domain"]
-    guards = any_machine.vars["tier_guards"]
-    web_port = inventory.hosts("frontends")[0].role("nginx").vars["nginx_port"]
-    ports = {tier: guards[tier][0]["port"] for tier in ("backends", "redis", "mysql")}
-
-    def machines(tier: str) -> list[tuple[str, str]]:
-        return [(machine.name, machine.address) for machine in inventory.hosts(tier)]
-
-    whole, side = WIDTH - 2 * MARGIN, 290.0
-    half = (whole - 24) / 2
-    y = float(MARGIN)
-    users = Band("users", "User", "a browser", machines("clients") or [("browser", "anywhere")], MARGIN, y, side)
-    dns = Band("dns", "DNS", f"BIND: www.{domain}", machines("dns"), WIDTH - MARGIN - side, y, side)
-    y = max(users.bottom, dns.bottom) + ROW_GAP
-    frontends = Band("frontends", "Frontends", "nginx: pages, and the way in", machines("frontends"), MARGIN, y, whole)
-    y = frontends.bottom + ROW_GAP
-    backends = Band("backends", "Backends", "Flask on Gunicorn: login, profile", machines("backends"), MARGIN, y, whole)
-    y = backends.bottom + ROW_GAP
-    redis = Band("redis", "Sessions", "Redis", machines("redis"), MARGIN, y, half)
-    mysql = Band("mysql", "Users", "MariaDB or MySQL", machines("mysql"), MARGIN + half + 24, y, half)
-    height = max(redis.bottom, mysql.bottom) + MARGIN
-
-    level = users.y + users.height / 2 + 8
-    arrows = [
-        arrow(users.x + users.width + 4, level - 8, dns.x - 6, level - 8),
-        arrow(dns.x - 4, level + 8, users.x + users.width + 6, level + 8),
-        *(arrow(users.middle, users.bottom + 3, x, frontends.y - 6) for x in frontends.centres),
-        *(arrow(a, frontends.bottom + 3, b, backends.y - 6) for a in frontends.centres for b in backends.centres),
-        *(arrow(x, backends.bottom + 3, redis.middle, redis.y - 6) for x in backends.centres),
-        *(arrow(x, backends.bottom + 3, mysql.middle, mysql.y - 6) for x in backends.centres),
-    ]
-    labels = [
-        label(1, "DNS :53, where is www?", WIDTH / 2, level - 36),
-        label(2, f"HTTP :{web_port}, to any frontend", dns.middle, frontends.y - ROW_GAP / 2),
-        label(3, f"HTTP :{ports['backends']}, to any backend", WIDTH / 2, backends.y - ROW_GAP / 2),
-        label(4, f"TCP :{ports['redis']}, the session", redis.middle, redis.y - ROW_GAP / 2),
-        label(5, f"TCP :{ports['mysql']}, the user, at login", mysql.middle, mysql.y - ROW_GAP / 2),
-    ]
-    bands = [users, dns, frontends, backends, redis, mysql]
+    tiers = inventory.tiers
+    machines = {tier: [(machine.name, machine.address) for machine in inventory.hosts(tier)] for tier in tiers}
+    machines[USERS] = machines[USERS] or [("browser", "anywhere")]
+    answering = {
+        tier: machines[tier][0][0] if len(machines[tier]) == 1 else f"one {entry['machine']}"
+        for tier, entry in tiers.items()
+    }
+    services = services_between(tiers)
+    rows = [[tier for tier in row if machines[tier]] for row in rows_of(tiers, services)]
+    rows = [row for row in rows if row]
+    steps = steps_of(services, rows, answering, inventory.hosts()[0].vars["site_name"])
+    bands = place(rows, tiers, machines, Counter(step.above for step in steps))
+    height = max(band.bottom for band in bands.values()) + MARGIN
     head = (
         '<marker id="head" viewBox="0 0 8 8" refX="5" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path class="head" d="M0 .8 7 4 0 7.2z"/></marker>'
     )
-    description = "; ".join(f"{band.title}: {', '.join(f'{n} {a}' for n, a in band.machines)}" for band in bands)
+    description = "; ".join(
+        f"{band.title}: {', '.join(f'{n} {a}' for n, a in band.machines)}" for band in bands.values()
+    )
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" '
             f'height="{height:g}" role="img" aria-labelledby="title description">',
             "<!-- made from the inventory: make diagram -->",
-            '<title id="title">The machines and who asks whom</title>',
+            '<title id="title">The machines and which tier asks which</title>',
             f'<desc id="description">{escape(description)}</desc>',
-            f"<style>\n{style()}\n</style>",
+            f"<style>\n{style(bands)}\n</style>",
             f"<defs>{head}</defs>",
             '<rect class="page" width="100%" height="100%" rx="14"/>',
-            *arrows,
-            *(band.svg() for band in bands),
-            *labels,
+            *(drawn for step in steps for drawn in arrows_of(step, bands, rows)),
+            *(band.svg() for band in bands.values()),
+            *labels_of(steps, bands, rows),
             "</svg>\n",
         ]
     )

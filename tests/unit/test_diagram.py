@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 import xml.etree.ElementTree as ElementTree
 from itertools import combinations
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from lab.diagram import diagram
 from lab.inventory import ROOT, Inventory
@@ -32,19 +36,53 @@ def test_the_picture_is_that_of_the_lab(monkeypatch: pytest.MonkeyPatch) -> None
     assert drawn == diagram(Inventory.load("inventory/lab")), "docs/map.svg is not up to date: make diagram"
 
 
-@pytest.mark.parametrize("backends", [1, 3, 12])
-def test_every_machine_has_its_card(backends: int) -> None:
-    """A tier may grow: nothing is left out, nothing covers anything, nothing sticks out of the page."""
-    inventory = Inventory.load("inventory/lab", backends=backends)
-    svg = diagram(inventory)
+def tier(label: str, asked_by: list[str], *ports: int) -> dict[str, Any]:
+    """An entry of `tiers`, as far as the picture needs it."""
+    texts = {"label": {"en": label}, "runs": {"en": f"the daemon of {label}"}, "machine": label.lower()}
+    return texts | {"serves": [{"proto": "tcp", "ports": list(ports), "from": asked_by}] if ports else []}
+
+
+def with_tiers(folder: Path, more: dict[str, tuple[dict[str, Any], int]], **serves: list[Any]) -> Inventory:
+    """The lab with more tiers of so many machines each, and `serves` of others replaced."""
+    lab = Path(shutil.copytree(ROOT / "inventory" / "lab", folder / "lab"))
+    addresses = iter(range(150, 200))
+    hosts = {
+        name: {"hosts": {f"{name}{n}": {"ansible_host": f"172.20.0.{next(addresses)}"} for n in range(1, size + 1)}}
+        for name, (_, size) in more.items()
+    }
+    (lab / "more.yml").write_text(yaml.safe_dump({"all": {"children": hosts}}), encoding="utf-8")
+    tiers = Inventory.load("inventory/lab").tiers | {name: entry for name, (entry, _) in more.items()}
+    tiers |= {name: tiers[name] | {"serves": entries} for name, entries in serves.items()}
+    return Inventory.load(lab, overrides={"tiers": tiers})
+
+
+def corners(svg: str) -> dict[str, tuple[float, float]]:
+    """The top left corner of each tier's band."""
+    return {
+        name: box(band)[:2]
+        for band in shapes(svg, "rect", "band")
+        for name in band.attrib["class"].split()
+        if name != "band"
+    }
+
+
+def labels(svg: str) -> list[str]:
+    """The numbered labels in their order."""
+    texts = list(ElementTree.fromstring(svg).iter(f"{SVG}text"))
+    numbers = [index for index, text in enumerate(texts) if text.get("class") == "number"]
+    assert [texts[index].text for index in numbers] == [str(n) for n in range(1, len(numbers) + 1)]
+    return [str(texts[index + 1].text) for index in numbers]
+
+
+def check(svg: str, inventory: Inventory) -> None:
+    """Every machine has a card in a band; nothing covers anything, and nothing sticks out of the page."""
     expected = {text for machine in inventory.hosts() for text in (machine.name, machine.address)}
     texts = {text.text for kind in ("name", "address") for text in shapes(svg, "text", kind)}
     assert texts == expected
 
-    cards = [box(card) for card in shapes(svg, "rect", "card")]
-    bands = [box(band) for band in shapes(svg, "rect", "band")]
+    cards, bands, pills = ([box(rect) for rect in shapes(svg, "rect", kind)] for kind in ("card", "band", "pill"))
     assert len(cards) == len(inventory.groups["all"])
-    for group in (cards, bands):
+    for group in (cards, bands + pills):
         assert [
             (a, b) for a, b in combinations(group, 2) if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
         ] == []
@@ -54,7 +92,69 @@ def test_every_machine_has_its_card(backends: int) -> None:
         )
         assert card[2] - card[0] >= 110, "a name does not fit into its card"
     page = [float(number) for number in ElementTree.fromstring(svg).attrib["viewBox"].split()]
-    assert all(min(band) > 0 and band[2] < page[2] and band[3] < page[3] for band in bands)
+    assert all(min(rect) > 0 and rect[2] < page[2] and rect[3] < page[3] for rect in bands + pills)
+
+
+@pytest.mark.parametrize("backends", [1, 3, 12])
+def test_every_machine_has_its_card(backends: int) -> None:
+    """A tier may grow."""
+    inventory = Inventory.load("inventory/lab", backends=backends)
+    check(diagram(inventory), inventory)
+
+
+def test_a_tier_stands_as_far_from_the_users_as_its_requests_do(tmp_path: Path) -> None:
+    """DNS, which asks nobody, stands beside the users; a new tier joins those at its distance."""
+    cache = tier("Cache", ["backends"], 11211)
+    archive = tier("Archive", ["mysql"], 9000)
+    inventory = with_tiers(tmp_path, {"cache": (cache, 2), "archive": (archive, 1)})
+    svg = diagram(inventory)
+    check(svg, inventory)
+    rows: dict[float, set[str]] = {}
+    for name, (_, y) in corners(svg).items():
+        rows.setdefault(y, set()).add(name)
+    assert [rows[y] for y in sorted(rows)] == [
+        {"clients", "dns"},
+        {"frontends"},
+        {"backends"},
+        {"redis", "mysql", "cache"},
+        {"archive"},
+    ]
+    assert "TCP :11211, to one cache" in labels(svg)
+    assert "TCP :9000, to archive1" in labels(svg)
+
+
+def test_a_tier_that_asks_upwards_or_beside_is_drawn(tmp_path: Path) -> None:
+    """Monitoring asks tiers that no request passes on its way to it, and a tier may ask its neighbour."""
+    more = {
+        "monitoring": (tier("Monitoring", []), 1),
+        "cache": (tier("Cache", ["backends"], 11211), 1),
+        "ntp": (tier("NTP", ["anyone"], 123), 2),
+    }
+    backends = [
+        {"proto": "tcp", "ports": [8000], "from": ["frontends"]},
+        {"proto": "tcp", "ports": [9100], "from": ["monitoring"]},
+    ]
+    redis = [{"proto": "tcp", "ports": [6379, 26379], "from": ["backends", "cache", "redis"]}]
+    inventory = with_tiers(tmp_path, more, backends=backends, redis=redis)
+    svg = diagram(inventory)
+    check(svg, inventory)
+    found = labels(svg)
+    assert "TCP :9100, to one backend" in found
+    assert found.count("TCP :6379, :26379, to redis1") == 2
+
+
+def test_many_tiers_fit(tmp_path: Path) -> None:
+    """More than three at one distance take more rows."""
+    more = {f"store{n}": (tier(f"Store {n}", ["backends"], 7000 + n), n) for n in range(1, 6)}
+    inventory = with_tiers(tmp_path, more)
+    check(diagram(inventory), inventory)
+
+
+def test_a_service_for_a_network_is_one_for_users(tmp_path: Path) -> None:
+    """Only a tier is drawn as who asks; an address stands for people."""
+    frontends = [{"proto": "tcp", "ports": [443], "from": ["198.51.100.0/24", "clients"]}]
+    svg = diagram(with_tiers(tmp_path, {}, frontends=frontends))
+    assert "www.meutrabalho.com.br :443, to one frontend" in labels(svg)
 
 
 def test_the_ports_are_those_of_the_inventory() -> None:
