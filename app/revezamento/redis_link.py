@@ -1,6 +1,7 @@
 """The way to Redis: short deadlines, and a small retry that a restart of Redis does not outlast.
 
 redis-py's own retry is off: it would block a request for seconds. Every command here may be repeated.
+The account's keys and commands are listed in `app/redis_rights.json`.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,28 +22,6 @@ CALL_SECONDS = 0.3
 
 RETRY_BUDGET_SECONDS = 1.0
 RETRY_PAUSE_SECONDS = 0.05
-
-ACL_KEYS = ("sess:*", "user:*", "login:*")
-ACL_COMMANDS = (
-    "del",
-    "evalsha",
-    "exec",
-    "expire",
-    "get",
-    "getex",
-    "incrby",
-    "multi",
-    "ping",
-    "script|load",
-    "select",
-    "set",
-    "ttl",
-    "zadd",
-    "zrange",
-    "zrem",
-    "zremrangebyscore",
-)
-"""All that the Redis account needs, on `ACL_KEYS`; `select` only where the database is not 0."""
 
 _WRONG_KIND = ("WRONGTYPE", "not an integer")
 

@@ -3,6 +3,7 @@
 The accounts of the apps have exactly the rights that the project gives them, so a missing right fails a test.
 """
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,6 @@ from flask.testing import FlaskClient
 
 from revezamento import create_app
 from revezamento.passwords import Passwords
-from revezamento.redis_link import ACL_COMMANDS, ACL_KEYS
 from revezamento.settings import Settings
 from tests.relay import Relay
 
@@ -26,7 +26,10 @@ ACCOUNT, ADMIN = "revezamento_test", "revezamento_test_admin"
 PASSWORD = "only-for-tests"
 GRANTS = {ACCOUNT: "SELECT, UPDATE (senha_hash)", ADMIN: "SELECT, INSERT, UPDATE"}
 SENHAS = {"ana": "senha-da-ana", "bruno": "senha-do-bruno"}
-SCHEMA = Path(__file__).parents[2] / "schema"
+APP = Path(__file__).parents[2]
+SCHEMA = APP / "schema"
+REDIS_RIGHTS: dict[str, list[str]] = json.loads((APP / "redis_rights.json").read_text())
+"""What the app's account may do: its keys and commands; `select` only where the database is not 0."""
 
 
 def _service(name: str) -> tuple[tuple[str, int], str]:
@@ -59,8 +62,8 @@ def redis_server() -> Iterator[tuple[redis.Redis, tuple[str, int]]]:
             enabled=True,
             reset=True,
             passwords=[f"+{PASSWORD}"],
-            keys=list(ACL_KEYS),
-            commands=[f"+{command}" for command in ACL_COMMANDS if command != "select"],
+            keys=REDIS_RIGHTS["keys"],
+            commands=[f"+{command}" for command in REDIS_RIGHTS["commands"] if command != "select"],
         )
         yield client, address
         client.acl_deluser(ACCOUNT)

@@ -8,8 +8,7 @@ import pytest
 import redis
 from flask import Flask, session
 
-from revezamento.redis_link import ACL_COMMANDS
-from tests.integration.conftest import ACCOUNT, DATABASE, PASSWORD, SCHEMA, log_in
+from tests.integration.conftest import ACCOUNT, DATABASE, PASSWORD, REDIS_RIGHTS, SCHEMA, log_in
 
 ADMINISTRATORS = {"auth", "config|resetstat", "info"}
 
@@ -38,7 +37,7 @@ def test_the_list_of_redis_commands_is_exact(
     log_in(client)
     assert app.test_cli_runner().invoke(args=["users", "disable", "ana"]).exit_code == 0
     used = {name.removeprefix("cmdstat_") for name in store.info("commandstats")}
-    assert used - ADMINISTRATORS == set(ACL_COMMANDS) - {"select"}
+    assert used - ADMINISTRATORS == set(REDIS_RIGHTS["commands"]) - {"select"}
 
 
 @pytest.mark.parametrize("command", ["KEYS *", "FLUSHALL", "CONFIG GET *", "GET other:key", "SCAN 0", "ACL LIST"])
