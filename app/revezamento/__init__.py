@@ -24,14 +24,14 @@ from revezamento.users import Users
 from revezamento.views import pages
 
 MAX_BODY_BYTES = 16 * 1024
-"""The largest body is a login."""
+"""The largest valid body is a login."""
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Make the app of one backend; connects to nothing yet.
+    """Create the app of one backend; it does not connect to anything yet.
 
     Args:
-        settings: read from the environment where not given; a bad environment then ends the process with exit status 1.
+        settings: None reads them from the environment, and exits with status 1 if they are invalid.
     """
     settings = settings or settings_or_exit()
     app = Flask(__name__, static_folder=None)

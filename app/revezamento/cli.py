@@ -1,4 +1,4 @@
-"""`flask --app revezamento users …`: the users, from the command line of a backend."""
+"""`flask --app revezamento users …`: manage users from the command line of a backend."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ from revezamento.services import services
 from revezamento.users import NAME_CHARACTERS, User, Users, canonical
 
 LONGEST_LOGIN_SECONDS = 5.0
-"""More than a login can take from its first question to MySQL to its session in Redis."""
+"""Longer than a login takes from its first MySQL query to its session in Redis."""
 
 _FIELDS = ("usuario", "nome", "email", "senha")
 
@@ -30,13 +30,13 @@ _password_stdin = click.option("--password-stdin", is_flag=True, help="Read the 
 @click.group(cls=AppGroup)
 def users() -> None:
     """Add, list and disable users."""
-    # Errors are told as sentences on stderr: stdout belongs to the results.
+    # Errors are sentences on stderr; stdout is for results.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 @users.command()
 @click.argument("usuario")
-@click.option("--nome", required=True, help="The user's name, as people write it.")
+@click.option("--nome", required=True, help="The user's full name.")
 @click.option("--email", required=True)
 @_password_stdin
 def add(usuario: str, nome: str, email: str, *, password_stdin: bool) -> None:
@@ -53,7 +53,7 @@ def add(usuario: str, nome: str, email: str, *, password_stdin: bool) -> None:
 @click.argument("usuario")
 @_password_stdin
 def passwd(usuario: str, *, password_stdin: bool) -> None:
-    """Give USUARIO a new password and end all sessions of the old one."""
+    """Set a new password for USUARIO and end all their sessions."""
     with _account() as table:
         user = _find(table, usuario)
         table.set_hash(user.id, services().passwords.hash(_new_password(from_stdin=password_stdin)))
@@ -63,7 +63,7 @@ def passwd(usuario: str, *, password_stdin: bool) -> None:
 @users.command()
 @click.argument("usuarios", metavar="USUARIO...", nargs=-1, required=True)
 def disable(usuarios: tuple[str, ...]) -> None:
-    """Refuse logins of each USUARIO from now on and end all sessions."""
+    """Disable each USUARIO and end all their sessions."""
     with _account() as table:
         found = [_find(table, usuario) for usuario in usuarios]
         for user in found:
@@ -78,21 +78,21 @@ def disable(usuarios: tuple[str, ...]) -> None:
 def list_(*, as_json: bool) -> None:
     """List the users."""
     with _account() as table:
-        everybody = table.all()
+        all_users = table.all()
     if as_json:
         fields = ("usuario", "nome", "email", "ativo")
         click.echo(
-            json.dumps([{name: getattr(user, name) for name in fields} for user in everybody], ensure_ascii=False)
+            json.dumps([{name: getattr(user, name) for name in fields} for user in all_users], ensure_ascii=False)
         )
         return
-    for user in everybody:
+    for user in all_users:
         click.echo(f"{user.usuario}\t{user.nome}\t{user.email}\t{'active' if user.ativo else 'disabled'}")
 
 
 @users.command("import")
-@click.option("--update", is_flag=True, help="Also make those that are there what the list says, and let them log in.")
+@click.option("--update", is_flag=True, help="Also update existing users, and enable them.")
 def import_(*, update: bool) -> None:
-    """Add those users of a JSON list on stdin that are missing: usuario, nome, email and senha of each."""
+    """Add missing users from a JSON list on stdin; each has usuario, nome, email and senha."""
     entries = _entries(sys.stdin.read())
     added, updated = 0, list[User]()
     with _account() as table:
@@ -113,13 +113,13 @@ def import_(*, update: bool) -> None:
             click.echo(f"{name}: {'added' if is_new else 'already there'}")
         if updated:
             _end_sessions(*updated)
-    told = f", {len(updated)} updated" if update else ""
-    click.echo(f"{added} added{told}, {len(entries) - added - len(updated)} already there")
+    updates = f", {len(updated)} updated" if update else ""
+    click.echo(f"{added} added{updates}, {len(entries) - added - len(updated)} already there")
 
 
 @contextmanager
 def _account() -> Iterator[Users]:
-    """Work as the administrator's account where its password is given, else as the app's, which may only read."""
+    """Use the administrator's account if its password is available, otherwise the app's, which may only read."""
     settings, metrics = services().settings, services().metrics
     database = services().database
     if settings.mysql_admin_password:
@@ -129,13 +129,13 @@ def _account() -> Iterator[Users]:
     except DependencyDown as error:
         reason = getattr(error.__cause__, "orig", error.__cause__)
         hint = "" if settings.mysql_admin_password else " (no mysql_admin_password in $CREDENTIALS_DIRECTORY)"
-        raise click.ClickException(f"{error.dependency} does not serve this command{hint}: {reason}") from error
+        raise click.ClickException(f"{error.dependency} cannot serve this command{hint}: {reason}") from error
     finally:
         database.close()
 
 
 def _end_sessions(*users: User) -> dict[str, int]:
-    """End all sessions of some users; return how many of each."""
+    """End all sessions of the given users; return the number for each."""
     # A login that has just passed its check may still start a session: wait for it, and end that one too.
     sessions = services().sessions
     ended = {user.usuario: sessions.delete_all(user.id) for user in users}
@@ -172,7 +172,7 @@ def _new_password(*, from_stdin: bool) -> str:
 def _password_problem(senha: str) -> str | None:
     if is_password(senha) and len(senha) >= MIN_CHARACTERS:
         return None
-    return f"a password has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters, none of them a control character"
+    return f"a password must have {MIN_CHARACTERS} to {MAX_CHARACTERS} characters, none of them control characters"
 
 
 def _entries(text: str) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The way to MySQL or MariaDB: a small pool that gives up early and heals by itself."""
+"""The connection to MySQL or MariaDB: a small pool with short timeouts that recovers by itself."""
 
 from collections.abc import Callable
 from time import monotonic, perf_counter
@@ -13,25 +13,25 @@ from revezamento.logs import DownLog
 from revezamento.settings import Settings
 
 CONNECT_SECONDS = 1.0
-"""For one pass over the whole list of addresses."""
+"""Deadline of one pass over the whole list of addresses."""
 
 ANSWER_SECONDS = 1
-"""For one answer of the server; looking up one user takes milliseconds."""
+"""Deadline of one response; looking up a user takes milliseconds."""
 
 RETRY_BEFORE_SECONDS = 0.5
-"""A failure later than this is not repeated: the caller has little of its own deadline left."""
+"""A query that fails later than this is not retried: its caller has little time left."""
 
 _T = TypeVar("_T")
 
 
 class Database:
-    """A pool of connections as one account; safe to share between threads, to be made after a fork.
+    """A connection pool for one account; safe to share between threads. Create it after a fork.
 
     Args:
-        settings: addresses, tried in their order, and the name of the database.
+        settings: addresses, tried in order, and the name of the database.
         user: the account's name.
         password: the account's password.
-        down_log: where failures are told.
+        down_log: where failures are logged.
     """
 
     def __init__(self, settings: Settings, user: str, password: str, down_log: DownLog) -> None:
@@ -53,10 +53,10 @@ class Database:
         )
 
     def read(self, query: Callable[[sqlalchemy.Connection], _T]) -> _T:
-        """Run a query that changes nothing; once more if a connection broke under it.
+        """Run a read-only query, and retry it once if the connection broke.
 
         Raises:
-            DependencyDown: the server is out of reach, too slow, or refuses.
+            DependencyDown: the server is unreachable, too slow, or refuses.
         """
         started = monotonic()
         try:
@@ -73,8 +73,8 @@ class Database:
         """Run a statement once.
 
         Raises:
-            DependencyDown: the server is out of reach, too slow, or refuses.
-            sqlalchemy.exc.IntegrityError: the row contradicts another one.
+            DependencyDown: the server is unreachable, too slow, or refuses.
+            sqlalchemy.exc.IntegrityError: the row conflicts with another one.
         """
         try:
             return self._run(statement)
@@ -84,7 +84,7 @@ class Database:
             raise self._down(error) from error
 
     def ping_ms(self) -> float | None:
-        """Return how long the server takes to answer, in milliseconds, or None where it does not."""
+        """Return how long the server takes to answer, in milliseconds, or None if it does not answer."""
         started = perf_counter()
         try:
             self._run(lambda connection: connection.scalar(sqlalchemy.text("SELECT 1")))

@@ -1,4 +1,4 @@
-"""Every refusal and failure as one kind of answer: JSON for programs, a plain page for browsers."""
+"""Error responses: JSON for programs, a plain page for browsers."""
 
 from http import HTTPStatus
 from typing import Any
@@ -10,7 +10,7 @@ from revezamento.messages import Message
 from revezamento.negotiation import text, wants_html
 
 RETRY_AFTER_SECONDS = 2
-"""What a 503 asks for: longer than a restart of Redis or MySQL usually takes, short enough for a person."""
+"""`Retry-After` of a 503: longer than Redis or MySQL usually takes to restart, short enough for a person."""
 
 _BY_STATUS: dict[int, Message] = {
     403: "cross_site",
@@ -30,12 +30,12 @@ class DependencyDown(Exception):
 
 
 class Refusal(HTTPException):
-    """An answer that is not the one asked for, with a status and a message of ours.
+    """An error response with a status and a message of the app.
 
     Args:
         status: HTTP status code, 400 or above.
         message: key of the text in `revezamento.messages`.
-        retry_after: seconds after which asking again makes sense.
+        retry_after: seconds after which the client may try again.
     """
 
     def __init__(self, status: int, message: Message, retry_after: int | None = None) -> None:
@@ -45,13 +45,13 @@ class Refusal(HTTPException):
         self.retry_after = retry_after
 
     def get_headers(self, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
-        """Add `Retry-After` to the headers of the answer."""
+        """Add `Retry-After` to the headers of the response."""
         headers = super().get_headers(*args, **kwargs)
         return headers if self.retry_after is None else [*headers, ("Retry-After", str(self.retry_after))]
 
 
 def init_app(app: Flask) -> None:
-    """Answer every HTTP error and every dependency that is down in the client's format and language."""
+    """Render HTTP errors and unavailable dependencies in the client's format and language."""
     app.register_error_handler(HTTPException, _answer)
     app.register_error_handler(DependencyDown, _answer_down)
 
@@ -61,7 +61,7 @@ def _answer_down(_: DependencyDown) -> Response:
 
 
 def _answer(error: HTTPException) -> Response:
-    # A session that cannot be saved fails after the view: Flask hands it over wrapped in a 500.
+    # Saving the session may fail after the view; Flask then wraps the error in a 500.
     original = getattr(error, "original_exception", None)
     if isinstance(original, DependencyDown):
         return _answer_down(original)

@@ -1,7 +1,7 @@
 """How gunicorn runs the app: `gunicorn -c python:revezamento.gunicorn_conf 'revezamento:create_app()'`.
 
-There is no address here: systemd holds the listening socket, so a restart refuses nobody. Nothing is loaded before the
-fork: connections to Redis and MySQL belong to one process each.
+There is no address here: systemd holds the listening socket, so a restart refuses no connection. The app is loaded
+after the fork: each process has its own connections to Redis and MySQL.
 """
 
 import sys
@@ -19,10 +19,10 @@ _settings = settings_or_exit()
 
 
 class JsonLogger(Logger):  # type: ignore[misc]
-    """Gunicorn's own events as the same JSON lines; the app itself logs the requests."""
+    """Logs Gunicorn's events as JSON lines in the app's format; the app logs the requests."""
 
     def setup(self, cfg: Config) -> None:
-        """Take stdout and the common format; the workers inherit it."""
+        """Log to stdout in the common format; the workers inherit this."""
         super().setup(cfg)
         logs.configure()
         for handler in self.error_log.handlers:
@@ -39,24 +39,24 @@ logger_class = JsonLogger
 control_socket_disable = True
 
 keepalive = 75
-"""Seconds; longer than nginx keeps an idle connection, so that it is always nginx that closes one."""
+"""Seconds; longer than nginx keeps idle connections, so that nginx always closes them first."""
 
 timeout = 30
 graceful_timeout = 15
-"""Seconds; three times nginx's read deadline, and less than systemd's patience."""
+"""Seconds; three times nginx's read timeout, and less than systemd's stop timeout."""
 
 max_requests = 0
-"""Never: replacing a worker would reset connections."""
+"""Never restart a worker: that would reset connections."""
 
 
 def on_starting(_: Arbiter) -> None:
-    """Forget the measurements of an earlier run."""
+    """Delete the metrics of an earlier run."""
     if _settings.metrics_dir:
         for stale in _settings.metrics_dir.glob("*.db"):
             stale.unlink(missing_ok=True)
 
 
 def child_exit(_: Arbiter, worker: Worker) -> None:
-    """Forget the gauges of a worker that is gone."""
+    """Delete the gauges of a worker that has exited."""
     if _settings.metrics_dir:
         multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

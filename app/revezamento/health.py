@@ -1,4 +1,4 @@
-"""What the app says about itself: `/status` to everybody, the rest to machines of the inside."""
+"""Health routes: `/status` is public, the others are for the internal network."""
 
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +13,7 @@ health = Blueprint("health", __name__)
 
 @health.get("/status")
 def status() -> Response:
-    """Show this server, and how fast Redis and MySQL answer it; 200 also where they do not."""
+    """Show this server and how fast Redis and MySQL answer it; 200 even if they do not."""
     current = services()
     return jsonify(
         servidor=current.settings.server_name,
@@ -26,20 +26,20 @@ def status() -> Response:
 
 @health.get("/livez")
 def livez() -> Response:
-    """Answer 200 as long as this process handles requests."""
+    """Return 200 as long as this process handles requests."""
     return jsonify(ok=True)
 
 
 @health.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """Answer 200 where logged-in users can be served, 503 where they cannot."""
+    """Return 200 if logged-in users can be served, otherwise 503."""
     is_ready = services().readiness.is_ready()
     return jsonify(ok=is_ready), HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
 
 
 @health.get("/metrics")
 def metrics() -> Response:
-    """Answer in Prometheus' text format."""
+    """Return the metrics in Prometheus' text format."""
     return Response(services().metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
 
 

@@ -1,7 +1,7 @@
 """A limit on failed logins, counted in Redis for all servers together: per user and address, and per address.
 
-Logins under way at the same moment are let through together, so an attacker gains at most as many attempts as there are
-threads; in return no burst of right passwords is ever refused.
+Concurrent logins all pass the check, so an attacker gains at most as many attempts as there are threads; in return, a
+burst of correct passwords is never refused.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ class LoginLimit:
         self._fail = link.script(_FAIL)
 
     def wait_seconds(self, usuario: str, address: str) -> int:
-        """Return after how many seconds a login may be tried, 0 for at once."""
+        """Return the seconds until a login may be tried, 0 if it may be tried now."""
         return int(self._wait(_keys(usuario, address), self._limits))
 
     def failed(self, usuario: str, address: str) -> None:
@@ -45,11 +45,11 @@ class LoginLimit:
         self._fail(_keys(usuario, address), (self._window,))
 
     def succeeded(self, usuario: str, address: str) -> None:
-        """Forget the user's failures from this address; those of the address stay."""
+        """Reset the user's failures from this address; the count of the address stays."""
         self._link.run(lambda client: client.delete(_keys(usuario, address)[0]))
 
 
 def _keys(usuario: str, address: str) -> tuple[str, str]:
-    # Hashed: whatever was typed as a name, the key is short, and the database of sessions lists no names.
+    # Hashed, so that any input gives a short key and Redis holds no names.
     pair = hashlib.sha256(f"{usuario}\0{address}".encode()).hexdigest()
     return f"login:{pair}", f"login:address:{address}"

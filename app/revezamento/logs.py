@@ -1,4 +1,4 @@
-"""JSON lines on stdout, which systemd carries to the journal: one a request, and one for each event worth knowing."""
+"""JSON lines on stdout, which systemd sends to the journal: one for each request and each notable event."""
 
 import logging
 import re
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 DOWN_LOG_SECONDS = 5
-"""At most one line in this time for a dependency that stays down: the request lines tell the rest."""
+"""At most one line per dependency in this time; the request lines show the rest."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _SHARED: list[structlog.types.Processor] = [
@@ -42,7 +42,7 @@ def json_formatter() -> logging.Formatter:
 
 
 def configure(stream: TextIO = sys.stdout) -> None:
-    """Send the logs of this process, those of libraries included, to a stream as JSON lines."""
+    """Send the logs of this process, including those of libraries, to a stream as JSON lines."""
     structlog.configure(
         processors=[*_SHARED, *_RENDERED],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -55,9 +55,9 @@ def configure(stream: TextIO = sys.stdout) -> None:
 
 
 class RequestLog:
-    """WSGI middleware: one log line and one measurement a request, and the request's id on every line between.
+    """WSGI middleware that logs and measures each request, and adds the request's id to all its log lines.
 
-    The id is the one nginx made (`X-Request-Id`), so that one search finds a request in the logs of both.
+    The id comes from nginx (`X-Request-Id`), so that one search finds a request in both logs.
     """
 
     def __init__(self, app: "WSGIApplication", node: str, routes: frozenset[str], metrics: Metrics) -> None:
@@ -67,7 +67,7 @@ class RequestLog:
         self._metrics = metrics
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Answer as the wrapped application does, and log it."""
+        """Call the wrapped application and log the request."""
         started = perf_counter()
         status = 500
         clear_contextvars()
@@ -96,14 +96,14 @@ class RequestLog:
 
 
 class DownLog:
-    """Tells that a dependency is down, once every `DOWN_LOG_SECONDS`; counts every time."""
+    """Logs that a dependency is down, at most once every `DOWN_LOG_SECONDS`, and counts every failure."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._next: dict[str, float] = {}
 
     def report(self, dependency: str, error: Exception) -> None:
-        """Count the failure of `dependency`, and log it unless that was done a moment ago."""
+        """Count the failure of `dependency`, and log it unless it was logged a moment ago."""
         self._metrics.dependency_errors.labels(dependency).inc()
         now = monotonic()
         if now >= self._next.get(dependency, 0):

@@ -1,4 +1,4 @@
-"""Everything the app says to people, in Portuguese and in English."""
+"""The messages and labels that people read, in Portuguese and English."""
 
 from typing import Literal
 
@@ -26,11 +26,11 @@ MESSAGES: dict[Message, dict[Language, str]] = {
         "en": "Send usuario (up to 64 characters) and senha (up to 128 characters), both as text.",
     },
     "bad_request": {
-        "pt": "O pedido não pôde ser entendido.",
+        "pt": "Não foi possível entender a requisição.",
         "en": "The request could not be understood.",
     },
     "cross_site": {
-        "pt": "Este pedido veio de outro site e foi recusado.",
+        "pt": "Esta requisição veio de outro site e foi recusada.",
         "en": "This request came from another site and was refused.",
     },
     "internal": {
@@ -39,14 +39,14 @@ MESSAGES: dict[Message, dict[Language, str]] = {
     },
     "login_failed": {
         "pt": "Usuário ou senha incorretos.",
-        "en": "Wrong user name or password.",
+        "en": "Wrong username or password.",
     },
     "method_not_allowed": {
         "pt": "Este endereço não aceita esse método.",
         "en": "This address does not accept that method.",
     },
     "not_found": {
-        "pt": "Nada existe neste endereço.",
+        "pt": "Não há nada neste endereço.",
         "en": "There is nothing at this address.",
     },
     "not_logged_in": {
@@ -58,16 +58,16 @@ MESSAGES: dict[Message, dict[Language, str]] = {
         "en": "Many people are logging in right now. Try again in a moment.",
     },
     "too_large": {
-        "pt": "O pedido é grande demais.",
+        "pt": "A requisição é grande demais.",
         "en": "The request is too large.",
     },
     "too_many_failures": {
-        "pt": "Tentativas demais. Espere um pouco antes de tentar de novo.",
-        "en": "Too many attempts. Wait a little before you try again.",
+        "pt": "Muitas tentativas. Espere um pouco antes de tentar de novo.",
+        "en": "Too many attempts. Wait a while before trying again.",
     },
     "unavailable": {
-        "pt": "Serviço indisponível no momento; ninguém foi desconectado. Tente de novo em instantes.",
-        "en": "Service unavailable at the moment; nobody was logged out. Try again in a moment.",
+        "pt": "Serviço temporariamente indisponível; ninguém foi desconectado. Tente de novo em instantes.",
+        "en": "Service temporarily unavailable; nobody was logged out. Try again in a moment.",
     },
     "unknown_content": {
         "pt": "Envie um formulário ou JSON.",
@@ -119,7 +119,7 @@ LABELS: dict[Language, dict[Label, str]] = {
         "profile": "Profile",
         "server": "Answered by",
         "session": "Session",
-        "user": "User name",
+        "user": "Username",
         "visits": "Visits",
     },
 }

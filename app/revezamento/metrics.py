@@ -1,8 +1,8 @@
-"""What Prometheus may ask: requests, logins, corrupt sessions, failures of Redis and MySQL."""
+"""Prometheus metrics: requests, logins, corrupt sessions, failures of Redis and MySQL."""
 
 import os
 
-# The library chooses between one process and many when it is imported, by its own variable.
+# prometheus_client reads this variable when it is imported.
 if _directory := os.environ.get("REVEZAMENTO_METRICS_DIR"):
     os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", _directory)
 
@@ -14,17 +14,17 @@ SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 
 
 class Metrics:
-    """The measurements of one app, in a registry of its own.
+    """The metrics of one app, in their own registry.
 
     Args:
-        multiprocess: whether the workers share them through the files of `$PROMETHEUS_MULTIPROC_DIR`.
+        multiprocess: whether the workers share them through files in `$PROMETHEUS_MULTIPROC_DIR`.
     """
 
     def __init__(self, *, multiprocess: bool) -> None:
         self._multiprocess = multiprocess
         self._registry = CollectorRegistry()
         self.requests = Counter(
-            "revezamento_requests", "Answers, by status", ["method", "route", "status"], registry=self._registry
+            "revezamento_requests", "Responses, by status", ["method", "route", "status"], registry=self._registry
         )
         self.seconds = Histogram(
             "revezamento_request_seconds",
@@ -39,18 +39,18 @@ class Metrics:
         )
         self.dependency_errors = Counter(
             "revezamento_dependency_errors",
-            "Calls that Redis or MySQL did not serve",
+            "Failed calls to Redis or MySQL",
             ["dependency"],
             registry=self._registry,
         )
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one answer; `route` must come from a small set, because every value is kept."""
+        """Record one response; `route` must come from a small set, because each value is a time series."""
         self.requests.labels(method if method in METHODS else "other", route, status).inc()
         self.seconds.labels(route).observe(seconds)
 
     def exposition(self) -> bytes:
-        """Return all measurements in Prometheus' text format, those of the other workers included."""
+        """Return the metrics of all workers in Prometheus' text format."""
         registry = self._registry
         if self._multiprocess:
             registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""What the client wants: a page or JSON, Portuguese or English."""
+"""Content negotiation: a page or JSON, Portuguese or English."""
 
 from typing import get_args
 
@@ -8,7 +8,7 @@ from revezamento.messages import MESSAGES, Language, Message
 
 
 def wants_html() -> bool:
-    """Return whether the client prefers a page; `Accept: */*` or none at all means JSON."""
+    """Return whether the client prefers a page; `Accept: */*` or no such header means JSON."""
     accept = request.accept_mimetypes
     return accept.quality("text/html") > accept.quality("application/json")
 

@@ -1,4 +1,4 @@
-"""Refuses what another site makes a browser send: the cookie alone does not prove that the user meant it."""
+"""Refuses cross-site requests: the cookie alone does not prove that the user intended one."""
 
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def refuse_cross_site() -> None:
-    """Raise `Refusal` (403) for a changing request that a browser sends on behalf of another site."""
+    """Raise `Refusal` (403) for a state-changing request that comes from another site."""
     if request.method not in _SAFE_METHODS and _is_cross_site(request):
         raise Refusal(HTTPStatus.FORBIDDEN, "cross_site")
 
@@ -21,7 +21,7 @@ def _is_cross_site(request: Request) -> bool:
     if site is not None:
         return site not in ("same-origin", "none")
     origin = request.headers.get("Origin")
-    # Programs send neither header; "null" and other origins without a host equal no host.
+    # Programs send neither header. "null" and other origins without a host match no host.
     return origin is not None and _host(origin) != request.host
 
 

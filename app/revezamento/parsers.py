@@ -1,4 +1,4 @@
-"""How the text of one environment variable becomes a setting; each parser says what it wants when it refuses."""
+"""Parsers that turn an environment variable into a setting; their errors say what is valid."""
 
 import re
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def _addresses(value: str, *, example: str) -> tuple[Address, ...]:
     if not all(
         re.fullmatch(r"[A-Za-z0-9.-]+", host) and re.fullmatch(r"[1-9]\d{0,4}", port) for host, _, port in pairs
     ):
-        raise ValidationError(f"must be host:port, or several with commas between, for example {example}")
+        raise ValidationError(f"must be host:port, or several separated by commas, for example {example}")
     return tuple((host, int(port)) for host, _, port in pairs)
 
 
@@ -42,7 +42,7 @@ def _ip_addresses(value: str, *, example: str) -> tuple[str, ...]:
     try:
         return tuple(str(ip_address(item.strip())) for item in value.split(",") if value)
     except ValueError:
-        raise ValidationError(f"must be IP addresses with commas between, for example {example}") from None
+        raise ValidationError(f"must be IP addresses separated by commas, for example {example}") from None
 
 
 PARSERS: dict[str, Callable[..., Any]] = {

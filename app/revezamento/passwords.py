@@ -1,4 +1,4 @@
-"""Password hashes: argon2id at OWASP's profile, and never more at once than the processor has room for."""
+"""Password hashes: argon2id with OWASP's parameters, and no more at once than there are processors."""
 
 import os
 import secrets
@@ -17,7 +17,7 @@ LANES = 1
 
 MIN_CHARACTERS = 8
 MAX_CHARACTERS = 128
-"""Longer input is refused before it is hashed: it would only cost time."""
+"""Longer input is refused before it is hashed, which would only cost time."""
 
 _HASHER = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIBIBYTES, parallelism=LANES)
 
@@ -27,36 +27,36 @@ class Overloaded(Exception):
 
 
 class Passwords:
-    """Makes and checks hashes; safe to share between threads.
+    """Creates and verifies hashes; safe to share between threads.
 
     Args:
-        workers: processes that share the processors; each takes its part of them, one at least.
+        workers: number of processes that share the processors; each may use at least one.
     """
 
     def __init__(self, workers: int) -> None:
         self._slots = BoundedSemaphore(max(1, (os.cpu_count() or 1) // workers))
-        self._nobodys_hash = _nobodys_hash()
+        self._dummy_hash = _dummy_hash()
 
     def hash(self, senha: str) -> str:
-        """Return the hash of a password, with its parameters and salt in it; waits for a free processor."""
+        """Return the hash of a password, including parameters and salt; waits for a free processor."""
         with self._slots:
             return _HASHER.hash(_normal(senha))
 
     def verify(self, senha_hash: str | None, senha: str, wait_seconds: float) -> bool:
-        """Return whether a password belongs to a hash; for None, nobody's hash, False after the same work.
+        """Return whether a password matches a hash; without a hash, False after the same work.
 
         Raises:
             Overloaded: no processor was free within `wait_seconds`.
         """
         with self._slot(wait_seconds):
             try:
-                _HASHER.verify(senha_hash or self._nobodys_hash, _normal(senha))
+                _HASHER.verify(senha_hash or self._dummy_hash, _normal(senha))
             except (VerificationError, InvalidHashError):
                 return False
         return senha_hash is not None
 
     def needs_rehash(self, senha_hash: str) -> bool:
-        """Return whether a hash was made with other parameters than today's."""
+        """Return whether a hash was made with other parameters than the current ones."""
         return _HASHER.check_needs_rehash(senha_hash)
 
     @contextmanager
@@ -70,7 +70,7 @@ class Passwords:
 
 
 @cache
-def _nobodys_hash() -> str:
+def _dummy_hash() -> str:
     return _HASHER.hash(secrets.token_urlsafe())
 
 
@@ -80,5 +80,5 @@ def _normal(senha: str) -> str:
 
 
 def is_password(senha: str) -> bool:
-    """Return whether a text may be a password at all: not empty, not too long, no control characters."""
+    """Return whether a text can be a password: not empty, not too long, no control characters."""
     return 0 < len(senha) <= MAX_CHARACTERS and not any(unicodedata.category(c) in ("Cc", "Cs") for c in senha)

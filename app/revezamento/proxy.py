@@ -1,4 +1,4 @@
-"""Believes what a frontend says about the client, and nobody else: a forged address would evade the login limit."""
+"""Trusts forwarded headers from the frontends only: a forged address would bypass the login limit."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 class TrustedProxyFix(ProxyFix):
-    """Takes `X-Forwarded-For`, `-Proto` and `-Host` from the given addresses alone."""
+    """Applies `X-Forwarded-For`, `-Proto` and `-Host` to requests from the given addresses only."""
 
     def __init__(self, app: "WSGIApplication", trusted: tuple[str, ...]) -> None:
         super().__init__(app, x_for=1, x_proto=1, x_host=1)
         self._trusted = frozenset(trusted)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Answer as the wrapped application does."""
+        """Call the wrapped application."""
         if environ.get("REMOTE_ADDR") in self._trusted:
             return super().__call__(environ, start_response)
         return self.app(environ, start_response)

@@ -1,4 +1,4 @@
-"""Whether this backend should get requests."""
+"""Whether this backend should receive requests."""
 
 from threading import Lock
 from time import monotonic
@@ -6,11 +6,11 @@ from time import monotonic
 from revezamento.redis_link import RedisLink
 
 READINESS_SECONDS = 1.0
-"""Several load balancers may ask often; Redis is asked once in this time."""
+"""Load balancers may check often; Redis is asked at most once in this time."""
 
 
 class Readiness:
-    """Whether Redis answers, remembered for `READINESS_SECONDS`; MySQL does not count, for only a login needs it."""
+    """Whether Redis answers, cached for `READINESS_SECONDS`; MySQL does not count, because only logins need it."""
 
     def __init__(self, link: RedisLink) -> None:
         self._link = link

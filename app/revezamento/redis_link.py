@@ -1,6 +1,6 @@
-"""The way to Redis: short deadlines, and a small retry that a restart of Redis does not outlast.
+"""The connection to Redis: short timeouts, and retries that bridge a restart of Redis.
 
-redis-py's own retry is off: it would block a request for seconds. Every command here may be repeated.
+redis-py's own retry is off: it would block a request for seconds. Every command used here may be repeated.
 The account's keys and commands are listed in `app/redis_rights.json`.
 """
 
@@ -18,24 +18,24 @@ from revezamento.logs import DownLog
 from revezamento.settings import Settings
 
 CALL_SECONDS = 0.3
-"""Deadline of one connection attempt and of one answer."""
+"""Deadline of one connection attempt and of one response."""
 
 RETRY_BUDGET_SECONDS = 1.0
 RETRY_PAUSE_SECONDS = 0.05
 
-_WRONG_KIND = ("WRONGTYPE", "not an integer")
+_WRONG_TYPE = ("WRONGTYPE", "not an integer")
 
 Script = Callable[[Sequence[str], Sequence[str | int]], Any]
 
 _T = TypeVar("_T")
 
 
-class WrongKind(DependencyDown):
-    """A command failed because of what its key holds."""
+class WrongType(DependencyDown):
+    """A command failed because its key holds a value of another type."""
 
 
 class RedisLink:
-    """A pool of connections to one Redis; safe to share between threads, to be made after a fork."""
+    """A connection pool for one Redis; safe to share between threads. Create it after a fork."""
 
     def __init__(self, settings: Settings, down_log: DownLog) -> None:
         host, port = settings.redis
@@ -66,13 +66,13 @@ class RedisLink:
         """Run one command.
 
         Raises:
-            DependencyDown: Redis is out of reach, too slow, or refuses.
-            WrongKind: the key holds something of another kind.
+            DependencyDown: Redis is unreachable, too slow, or refuses.
+            WrongType: the key holds a value of another type.
         """
         return self._call(lambda: command(self._client))
 
     def transaction(self, fill: Callable[[Pipeline], None]) -> None:
-        """Run the commands that `fill` puts into a MULTI/EXEC: all of them or none, in one round trip."""
+        """Run the commands that `fill` queues as one MULTI/EXEC transaction, in one round trip."""
 
         def execute() -> None:
             with self._client.pipeline(transaction=True) as pipeline:
@@ -82,7 +82,7 @@ class RedisLink:
         self._call(execute)
 
     def ping_ms(self) -> float | None:
-        """Return how long Redis takes to answer, in milliseconds, or None where it does not; never retries."""
+        """Return how long Redis takes to answer, in milliseconds, or None if it does not answer; does not retry."""
         started = perf_counter()
         try:
             self._client.ping()
@@ -96,7 +96,7 @@ class RedisLink:
         self._client.close()
 
     def _call(self, command: Callable[[], _T]) -> _T:
-        # An outage that outlasted one budget is no restart: answer at once then, or waiting requests pile up.
+        # After an outage longer than one budget, fail at once; otherwise waiting requests pile up.
         deadline = monotonic() + (0 if self._is_down else RETRY_BUDGET_SECONDS)
         while True:
             try:
@@ -104,13 +104,13 @@ class RedisLink:
             except redis.ResponseError as error:
                 raise self._down(error) from error
             except redis.RedisError as error:
-                # A command that timed out was perhaps executed. Repeating it may count a visit twice, but the
-                # answer that never came would leave the same gap, and a user with an error.
-                is_passing = isinstance(error, redis.ConnectionError | redis.TimeoutError) and not isinstance(
+                # A command that timed out may have been executed. Repeating it may count a visit twice, but
+                # without a retry the counter would have the same gap, and the user would get an error.
+                is_transient = isinstance(error, redis.ConnectionError | redis.TimeoutError) and not isinstance(
                     error, redis.AuthenticationError
                 )
                 self._client.connection_pool.disconnect(inuse_connections=False)
-                if not is_passing or monotonic() + RETRY_PAUSE_SECONDS > deadline:
+                if not is_transient or monotonic() + RETRY_PAUSE_SECONDS > deadline:
                     self._is_down = True
                     raise self._down(error) from error
                 sleep(RETRY_PAUSE_SECONDS)
@@ -119,7 +119,7 @@ class RedisLink:
                 return result
 
     def _down(self, error: redis.RedisError) -> DependencyDown:
-        if any(mark in str(error) for mark in _WRONG_KIND):
-            return WrongKind("redis")
+        if any(mark in str(error) for mark in _WRONG_TYPE):
+            return WrongType("redis")
         self._down_log.report("redis", error)
         return DependencyDown("redis")

@@ -1,4 +1,4 @@
-"""What the views of one app work with."""
+"""The objects that the views of one app work with."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ EXTENSION = "revezamento"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One of each; `started` is when this process made them, in UTC."""
+    """One of each per process; `started` is when they were created, in UTC."""
 
     settings: Settings
     metrics: Metrics

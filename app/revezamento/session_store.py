@@ -1,7 +1,7 @@
 """Sessions in Redis: the cookie holds a random id, Redis holds JSON under the id's hash.
 
-`sess:<hash>` is the session, `sess:<hash>:visits` its counter, `user:<id>` one user's sessions by their last second.
-A session comes into being by a login alone, and no read or write of it brings it back after a logout.
+`sess:<hash>` is the session, `sess:<hash>:visits` its counter, `user:<id>` one user's sessions by expiry time.
+Only a login creates a session, and no read or write brings it back after a logout.
 """
 
 import hashlib
@@ -16,12 +16,12 @@ from redis.client import Pipeline
 
 from revezamento.logs import log
 from revezamento.metrics import Metrics
-from revezamento.redis_link import RedisLink, WrongKind
+from revezamento.redis_link import RedisLink, WrongType
 from revezamento.settings import Settings
 
 _SID_BYTES = 32
 _SID = re.compile(r"[A-Za-z0-9_-]{43}")
-_END_OF_CALENDAR = 2**32
+_MAX_TIMESTAMP = 2**32
 _FIELDS = {"id": int, "usuario": str, "nome": str, "email": str, "created": int}
 
 _READ = """
@@ -35,11 +35,11 @@ return {value, visits}
 
 @dataclass(frozen=True, slots=True)
 class StoredSession:
-    """A session as read.
+    """A session as read from Redis.
 
     Attributes:
         data: user (`id`, `usuario`, `nome`, `email`) and `created`, in seconds since 1970.
-        visits: how often it was visited, on all servers together.
+        visits: number of visits, on all servers together.
         expires: when it ends if it is not used again, in seconds since 1970.
     """
 
@@ -59,7 +59,7 @@ class SessionStore:
         self._read = link.script(_READ)
 
     def create(self, user: dict[str, Any], replaces: str | None) -> tuple[str, StoredSession]:
-        """Start a session, under a new id, of a user (`id`, `usuario`, `nome`, `email`); `replaces` ends with it."""
+        """Start a session with a new id for a user (`id`, `usuario`, `nome`, `email`); end the session `replaces`."""
         now = int(time())
         sid = secrets.token_urlsafe(_SID_BYTES)
         data = {**user, "created": now}
@@ -78,13 +78,13 @@ class SessionStore:
         return sid, StoredSession(data, 0, now + self._idle)
 
     def read(self, sid: str, visits: int = 0) -> StoredSession | None:
-        """Return a session, None where there is none, and let it live on; `visits` is added to its counter.
+        """Return a session or None, renew its idle time, and add `visits` to its counter.
 
-        One round trip. A session over its lifetime or unreadable is deleted.
+        Takes one round trip. A session that is unreadable or past its lifetime is deleted.
         """
         try:
             found = self._read(_keys(sid), (self._idle, visits))
-        except WrongKind:
+        except WrongType:
             found = [b"", 0]
         if found is None:
             return None
@@ -100,8 +100,8 @@ class SessionStore:
         return StoredSession(data, found[1], min(now + self._idle, end))
 
     def write(self, sid: str, data: dict[str, Any]) -> None:
-        """Replace a session's data; one that has ended in the meantime stays ended."""
-        # Reading it has just prolonged it, and its counter with it: both must keep ending together.
+        """Replace a session's data; a session that has ended in the meantime stays ended."""
+        # Reading has just renewed the session and its counter: both must keep the same expiry time.
         self._link.run(lambda client: client.set(_keys(sid)[0], _encode(data), xx=True, keepttl=True))
 
     def delete(self, sid: str, user_id: int | None) -> None:
@@ -115,7 +115,7 @@ class SessionStore:
         self._link.transaction(fill)
 
     def delete_all(self, user_id: int) -> int:
-        """End every session of a user; return how many the index named."""
+        """End every session of a user; return how many the index listed."""
         index = f"user:{user_id}"
         members = cast("list[bytes]", self._link.run(lambda client: client.zrange(index, 0, -1)))
         digests = [member.decode() for member in members]
@@ -130,12 +130,12 @@ class SessionStore:
 
 
 def is_sid(text: str) -> bool:
-    """Return whether a text has the shape of an id that this store makes."""
+    """Return whether a text has the format of a session id."""
     return _SID.fullmatch(text) is not None
 
 
 def fingerprint(sid: str) -> str:
-    """Return 8 hex digits that tell sessions apart and give away neither the id nor its key in Redis."""
+    """Return 8 hex digits that identify a session and reveal neither its id nor its key in Redis."""
     return hashlib.sha256(b"fingerprint:" + sid.encode()).hexdigest()[:8]
 
 
@@ -160,8 +160,8 @@ def _decode(value: bytes) -> dict[str, Any] | None:
         data = json.loads(value)
         is_ours = isinstance(data, dict) and all(type(data.get(name)) is kind for name, kind in _FIELDS.items())
         if is_ours:
-            # JSON can spell half a character, which no answer could carry.
+            # JSON can hold a lone surrogate, which no response can encode.
             (data["usuario"] + data["nome"] + data["email"]).encode()
     except (ValueError, RecursionError):
         return None
-    return data if is_ours and 0 <= data["created"] < _END_OF_CALENDAR else None
+    return data if is_ours and 0 <= data["created"] < _MAX_TIMESTAMP else None

@@ -1,4 +1,4 @@
-"""Flask's session, kept in a `SessionStore` instead of in the cookie."""
+"""Flask's session, kept in a `SessionStore` instead of the cookie."""
 
 from collections.abc import Iterator
 from typing import Any, cast
@@ -12,7 +12,7 @@ from revezamento.settings import Settings
 
 
 class Session(SessionMixin):
-    """The session of one request, read from Redis at its first use: routes that do not use it cost nothing."""
+    """The session of one request, read from Redis on first use, so that other routes cost nothing."""
 
     modified = False
 
@@ -24,19 +24,19 @@ class Session(SessionMixin):
         self.cookie_changed = False
 
     def visit(self, visits: int = 1) -> StoredSession | None:
-        """Count a visit and return the session, None where nobody is logged in; one round trip."""
+        """Count a visit and return the session, or None if nobody is logged in; takes one round trip."""
         if self.sid:
             self._stored = self._store.read(self.sid, visits)
         self._is_read = True
         return self._stored
 
     def log_in(self, user: dict[str, Any]) -> None:
-        """Start a new session, under a new id, of a user (`id`, `usuario`, `nome`, `email`); the old one ends."""
+        """Start a session with a new id for a user (`id`, `usuario`, `nome`, `email`), and end the old one."""
         self.sid, self._stored = self._store.create(user, replaces=self.sid)
         self._is_read = self.cookie_changed = True
 
     def log_out(self) -> str | None:
-        """End the session; return who it was, None where nobody was logged in."""
+        """End the session; return its user's name, or None if nobody was logged in."""
         data = self._data
         if self.sid:
             self._store.delete(self.sid, data.get("id"))
@@ -46,7 +46,7 @@ class Session(SessionMixin):
         return data.get("usuario")
 
     def save(self) -> None:
-        """Write back what was changed."""
+        """Save the changes, if any."""
         if self.modified and self.sid:
             self.modified = False
             self._store.write(self.sid, self._data)
@@ -78,7 +78,7 @@ class Session(SessionMixin):
 
 
 class RedisSessions(SessionInterface):
-    """Flask's door to the sessions: from the cookie, and back into it at login and logout."""
+    """Flask's session interface: reads the id from the cookie, and sets the cookie at login and logout."""
 
     def __init__(self, store: SessionStore, settings: Settings) -> None:
         self._store = store
@@ -86,12 +86,12 @@ class RedisSessions(SessionInterface):
         self._secure = settings.cookie_secure
 
     def open_session(self, app: Flask, request: Request) -> Session:
-        """Return the request's session; an id that is not of our shape is no id and never reaches Redis."""
+        """Return the request's session; an id in another format is ignored and never reaches Redis."""
         sid = request.cookies.get(self._cookie, "")
         return Session(self._store, sid if is_sid(sid) else None)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        """Save what the view changed, and tell the browser about a new or an ended session."""
+        """Save the changes, and update the cookie if a session has started or ended."""
         current = cast("Session", session)
         current.save()
         if current.cookie_changed and current.sid:

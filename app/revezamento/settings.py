@@ -1,4 +1,4 @@
-"""Settings of one backend: read once from the environment, checked, and never changed again."""
+"""The settings of one backend, read and validated once from the environment."""
 
 import difflib
 import os
@@ -17,7 +17,7 @@ _YEAR_SECONDS = 31_536_000
 
 
 class SettingsError(ValueError):
-    """The environment does not describe a backend; one line for each problem, with the remedy."""
+    """The environment is invalid; one line for each problem, with the remedy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ def read_settings() -> Settings:
     """Read the settings from the environment, and the secrets from the files of `$CREDENTIALS_DIRECTORY`.
 
     Raises:
-        SettingsError: something is missing, malformed or unknown; every problem is told at once.
+        SettingsError: a setting is missing, malformed or unknown; the message lists every problem.
     """
     env = Env(eager=False)
     for kind, parse in PARSERS.items():
@@ -96,7 +96,7 @@ def read_settings() -> Settings:
 
 
 def settings_or_exit() -> Settings:
-    """Like `read_settings`, but a bad environment ends the process: explanation on stderr, exit status 1."""
+    """Like `read_settings`, but exit with status 1 and a message on stderr if the environment is invalid."""
     try:
         return read_settings()
     except SettingsError as error:
@@ -110,7 +110,7 @@ def _problems(env: Env) -> list[str]:
     except EnvValidationError as error:
         wrong = dict(error.error_messages)  # type: ignore[arg-type]
     problems = [
-        f"{name}={os.environ[name]!r}: {messages[0]}" if name in os.environ else f"{name} is not set: it has no default"
+        f"{name}={os.environ[name]!r}: {messages[0]}" if name in os.environ else f"{name} is not set and has no default"
         for name, messages in wrong.items()
     ]
     known = {*env.dump(), *wrong}
@@ -118,7 +118,7 @@ def _problems(env: Env) -> list[str]:
         if name.startswith(_PREFIX):
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
             remedy = f"did you mean {near[0]}?" if near else "remove it"
-            problems.append(f"{name}={os.environ[name]!r}: there is no such setting; {remedy}")
+            problems.append(f"{name}={os.environ[name]!r}: unknown setting; {remedy}")
     return problems
 
 
@@ -133,12 +133,12 @@ def _contradictions(values: dict[str, Any]) -> list[str]:
         problems.append(f"{_PREFIX}COOKIE_NAME={cookie!r}: browsers refuse it without {_PREFIX}COOKIE_SECURE=true")
     directory = values["metrics_dir"]
     if directory and not directory.is_dir():
-        problems.append(f"{_PREFIX}METRICS_DIR={str(directory)!r}: must be a directory that exists")
+        problems.append(f"{_PREFIX}METRICS_DIR={str(directory)!r}: must be an existing directory")
     return problems
 
 
 def _secret(name: str, problems: list[str] | None) -> str | None:
-    """Return the content of one credential; a missing one is a problem, or None where `problems` is None."""
+    """Return a credential, or None if it is missing; a missing one is added to `problems`, if given."""
     directory = os.environ.get("CREDENTIALS_DIRECTORY", "")
     try:
         secret = Path(directory, name).read_text(encoding="utf-8").removesuffix("\n") if directory else ""
@@ -150,5 +150,7 @@ def _secret(name: str, problems: list[str] | None) -> str | None:
             if directory
             else f"$CREDENTIALS_DIRECTORY/{name}, and CREDENTIALS_DIRECTORY is not set"
         )
-        problems.append(f"secret {name}: nothing readable in {where}; systemd gives it by LoadCredential={name}:/path")
+        problems.append(
+            f"secret {name}: cannot be read from {where}; systemd provides it with LoadCredential={name}:/path"
+        )
     return secret or None

@@ -1,7 +1,7 @@
 """The users in MySQL.
 
-A user's name is compared in one form, made here and by nothing else: without surrounding space, NFKC, case folded. The
-column compares bytes (`utf8mb4_bin`), so that MariaDB and MySQL, whose default collations differ, agree on who is who.
+User names are normalized here and nowhere else: without surrounding space, NFKC, case folded. The column compares bytes
+(`utf8mb4_bin`), so that MariaDB and MySQL, whose default collations differ, compare names alike.
 """
 
 import unicodedata
@@ -41,7 +41,7 @@ class User:
     ativo: bool
 
     def for_session(self) -> dict[str, Any]:
-        """Return what a session keeps, so that no request but the login needs MySQL."""
+        """Return what a session keeps, so that only logins need MySQL."""
         return {"id": self.id, "usuario": self.usuario, "nome": self.nome, "email": self.email}
 
 
@@ -52,18 +52,18 @@ class Users:
         self._database = database
 
     def find(self, usuario: str) -> User | None:
-        """Return a user by a name that `canonical` made, None where there is none."""
+        """Return the user with a canonical name, or None."""
         query = _SELECT.where(_USERS.c.usuario == usuario)
         row = self._database.read(lambda connection: connection.execute(query).first())
         return User(*row) if row else None
 
     def all(self) -> list[User]:
-        """Return every user, by name."""
+        """Return all users, ordered by name."""
         query = _SELECT.order_by(_USERS.c.usuario)
         return [User(*row) for row in self._database.read(lambda connection: connection.execute(query).all())]
 
     def add(self, usuario: str, nome: str, email: str, senha_hash: str) -> bool:
-        """Add a user by a name that `canonical` made; return False where the name is taken."""
+        """Add a user with a canonical name; return False if the name is taken."""
         statement = _USERS.insert().values(usuario=usuario, nome=nome, email=email, senha_hash=senha_hash)
         try:
             self._database.write(lambda connection: connection.execute(statement))
@@ -76,11 +76,11 @@ class Users:
         self._update(user_id, senha_hash=senha_hash)
 
     def replace(self, user_id: int, nome: str, email: str, senha_hash: str) -> None:
-        """Give a user another name, e-mail and password, and let them log in."""
+        """Replace a user's name, email and password hash, and enable the user."""
         self._update(user_id, nome=nome, email=email, senha_hash=senha_hash, ativo=True)
 
     def disable(self, user_id: int) -> None:
-        """Refuse a user's logins from now on."""
+        """Refuse further logins of a user."""
         self._update(user_id, ativo=False)
 
     def _update(self, user_id: int, **values: Any) -> None:
@@ -92,6 +92,6 @@ _SELECT = sqlalchemy.select(*(_USERS.c[name] for name in User.__slots__))
 
 
 def canonical(usuario: str) -> str | None:
-    """Return the one form of a user's name, None where it cannot be one: empty, too long or not printable."""
+    """Return the normalized name, or None if it is empty, too long or not printable."""
     name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", usuario.strip()).casefold())
     return name if 0 < len(name) <= NAME_CHARACTERS and name.isprintable() else None

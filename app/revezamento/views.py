@@ -1,4 +1,4 @@
-"""The pages of a session: log in, see the profile, log out."""
+"""The session routes: log in, show the profile, log out."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from revezamento.sessions import Session
 from revezamento.users import User, canonical
 
 LOGIN_BUDGET_SECONDS = 3.0
-"""A login that has used this up waits for no free processor any more: nginx gives up at 5 s."""
+"""A login that has taken this long no longer waits for a free processor: nginx gives up after 5 s."""
 
 HASH_WAIT_SECONDS = 2.0
 
@@ -35,7 +35,7 @@ class _Credentials:
 
 @pages.post("/login")
 def login() -> Response:
-    """Check a name and a password, and start a session: 200 with JSON, or on to the profile for a browser."""
+    """Check the credentials and start a session: 200 with JSON, or a redirect to the profile for a browser."""
     started = monotonic()
     credentials = _credentials()
     address = request.remote_addr or "unknown"
@@ -60,7 +60,7 @@ def login() -> Response:
 
 @pages.get("/perfil")
 def perfil() -> Response:
-    """Show who is logged in, and count the visit; HEAD looks without counting."""
+    """Show the logged-in user and count the visit; HEAD does not count."""
     current = _session()
     stored = current.visit(1 if request.method == "GET" else 0)
     if stored is None or current.sid is None:
@@ -82,7 +82,7 @@ def perfil() -> Response:
 
 @pages.post("/logout")
 def logout() -> Response:
-    """End the session everywhere: 204, or back to the first page for a browser. Without a session the same."""
+    """End the session on every server, if there is one: 204, or a redirect to the home page for a browser."""
     usuario = _session().log_out()
     if usuario is not None:
         log.info("logout", usuario=usuario)
@@ -131,7 +131,7 @@ def _authenticate(credentials: _Credentials, started: float) -> User | None:
     if user is None or not user.ativo or not is_right:
         return None
     if passwords.needs_rehash(user.senha_hash):
-        # The next login can do it as well.
+        # If this fails, the next login tries again.
         with suppress(DependencyDown):
             users.set_hash(user.id, passwords.hash(credentials.senha))
     return user

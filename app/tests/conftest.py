@@ -21,14 +21,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def default_logs() -> Iterator[None]:
-    """Leave no configuration of the logs to the next test."""
+    """Reset the logging configuration after each test."""
     yield
     structlog.reset_defaults()
 
 
 @pytest.fixture
 def make_settings() -> Callable[..., Settings]:
-    """Settings of a backend that reaches neither Redis nor MySQL, changed as a test needs."""
+    """Settings of a backend that can reach neither Redis nor MySQL, with changes."""
 
     def make(**changes: Any) -> Settings:
         return Settings(
@@ -65,6 +65,6 @@ def make_settings() -> Callable[..., Settings]:
 
 
 @pytest.fixture
-def lonely(make_settings: Callable[..., Settings]) -> Any:
-    """A client of an app that reaches nothing: what it answers needs no other server."""
+def offline(make_settings: Callable[..., Settings]) -> Any:
+    """A client of an app that can reach neither Redis nor MySQL."""
     return create_app(make_settings()).test_client()

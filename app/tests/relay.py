@@ -1,15 +1,15 @@
-"""A wire between the app and a real server that can be cut, refused or frozen."""
+"""A TCP relay between the app and a real server, which can cut, refuse or freeze connections."""
 
 import contextlib
 import socket
 import threading
 from collections.abc import Callable
 
-_LINGER_NOT_AT_ALL = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+_NO_LINGER = b"\x01\x00\x00\x00\x00\x00\x00\x00"
 
 
 class Relay:
-    """Passes TCP connections on to `target`; counts the pieces of data that went there and came back."""
+    """Passes TCP connections on to `target`; counts the chunks of data in both directions."""
 
     def __init__(self, target: tuple[str, int]) -> None:
         self.questions = 0
@@ -23,11 +23,11 @@ class Relay:
         self._accept_in_background()
 
     def cut(self) -> None:
-        """Reset every connection, as a server that died would."""
+        """Reset every connection, as a crashed server would."""
         connections, self._open = self._open, []
         for connection in connections:
             with contextlib.suppress(OSError):
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT_AT_ALL)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
 
@@ -39,11 +39,11 @@ class Relay:
         self.cut()
 
     def freeze(self) -> None:
-        """Accept connections, and pass nothing on."""
+        """Accept connections, but pass nothing on."""
         self._flowing.clear()
 
     def restore(self) -> None:
-        """Work again; what was frozen is lost."""
+        """Relay again; frozen connections are reset."""
         self.cut()
         self._flowing.set()
         if self._listener.fileno() == -1:

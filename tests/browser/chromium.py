@@ -1,4 +1,4 @@
-"""Chromium on the client machine, driven from here: it asks the client's resolver and nobody else's.
+"""Chromium on the client machine, driven from here: it uses the client's resolver.
 
 with chromium(lab["client"]) as browser:
     page = browser.new_page()
@@ -21,14 +21,14 @@ from lab.waiting import wait_until
 UNIT = "revezamento-browser"
 DEBUGGING_PORT = 9222
 LIFETIME_SECONDS = 1800
-"""The browser ends by itself after this time, should the test that began it be gone."""
+"""The browser exits after this time, even if the test that started it is gone."""
 
 START_SECONDS = 60
 
 
 @contextmanager
 def chromium(client: Box) -> Iterator[Browser]:
-    """A browser without a window on that machine, as its login user."""
+    """A headless browser on that machine, running as its login user."""
     with _running(client), client.forwarded(DEBUGGING_PORT) as port, sync_playwright() as playwright:
         endpoint = f"http://127.0.0.1:{port}"
         wait_until(lambda: _answers(f"{endpoint}/json/version"), "Chromium on the client answers", START_SECONDS)
@@ -49,7 +49,7 @@ def _running(client: Box) -> Iterator[None]:
     ]
     command += ["--disable-background-networking", f"--user-data-dir=/tmp/{UNIT}", "about:blank"]
     stop = f"systemctl stop {UNIT} 2>&1; rm -rf /tmp/{UNIT}"
-    client.root(stop)  # what an interrupted run has left
+    client.root(stop)  # left over from an interrupted run
     client.root_output(shlex.join(["systemd-run", *unit, *command]))
     try:
         yield

@@ -1,4 +1,4 @@
-"""Visits of a real browser to the lab that is up. Pictures of what it saw are kept in .lab/screenshots."""
+"""Visits of a real browser to the running lab. Screenshots are kept in .lab/screenshots."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def client(lab: Lab) -> Box:
-    """The computer of a user, whose only resolver is the lab's."""
+    """A user's computer, whose only resolver is the lab's."""
     return lab.tier("clients")[0]
 
 
@@ -49,7 +49,7 @@ def pictures(lab: Lab) -> Path:
 
 @pytest.fixture
 def visit(browser: Browser, lab: Lab, pictures: Path) -> Iterator[Callable[..., Visit]]:
-    """Opens the page as somebody new does; takes Playwright's options of a context. The console stays silent."""
+    """Opens the page as a new visitor; takes Playwright's context options. The console must stay empty."""
     visits: list[Visit] = []
 
     def begin(**options: Any) -> Visit:
@@ -57,7 +57,7 @@ def visit(browser: Browser, lab: Lab, pictures: Path) -> Iterator[Callable[..., 
         return visits[-1]
 
     yield begin
-    said = [message for visit in visits for message in visit.console()]
+    messages = [message for visit in visits for message in visit.console()]
     for visit in visits:
         visit.page.context.close()
-    assert said == []
+    assert messages == []

@@ -1,7 +1,7 @@
-"""How long Chromium keeps an address, whatever the TTL says: `python -m tests.browser.host_cache [minutes]`.
+"""Measure how long Chromium keeps an address, whatever the TTL: `python -m tests.browser.host_cache [minutes]`.
 
-Asks once a second on a new connection each, on the client of the lab that is up, and prints at which second
-the browser asked DNS and which frontend answered from then on.
+Sends a request every second, each on a new connection, on the client of the running lab. Prints when the browser
+asked DNS and which frontend answered from then on.
 
 Chromium 156, five minutes at a TTL of 5 s: asked after 0, 60, 120, 181 and 242 s, and another frontend each time.
 """
@@ -15,8 +15,8 @@ from lab.inventory import Inventory
 from lab.machines import Lab
 from tests.browser.chromium import chromium
 
-OWN_MEMORY_MS = 0.4
-"""So long Chromium takes at most to look into its own memory of names."""
+OWN_CACHE_MS = 0.4
+"""Chromium takes at most this long for a lookup in its own DNS cache."""
 
 ASK = """async () => {
   performance.clearResourceTimings();
@@ -34,11 +34,11 @@ def main() -> None:
     try:
         with chromium(lab.tier("clients")[0]) as browser:
             page = browser.new_page()
-            page.goto(f"{lab.site_url}/lab.json")  # of the same origin, and without scripts of its own
-            begun, before = monotonic(), ""
-            while (now := monotonic() - begun) < minutes * 60:
+            page.goto(f"{lab.site_url}/lab.json")  # same origin, but no scripts
+            started, before = monotonic(), ""
+            while (now := monotonic() - started) < minutes * 60:
                 frontend, milliseconds = page.evaluate(ASK)
-                if milliseconds > OWN_MEMORY_MS or frontend != before:
+                if milliseconds > OWN_CACHE_MS or frontend != before:
                     print(f"{now:6.1f} s  {frontend}  lookup {milliseconds:.1f} ms", flush=True)
                 before = frontend
     finally:

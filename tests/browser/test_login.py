@@ -1,4 +1,4 @@
-"""Somebody comes, logs in, looks at the profile and leaves."""
+"""Logging in, seeing the profile, and logging out."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.browser.visit import PHONE, Visit
 New = Callable[..., Visit]
 
 
-def test_a_wrong_password_is_told_and_the_form_stays(visit: New, ana: dict[str, str]) -> None:
-    """The person tries again, with the name still there."""
+def test_a_wrong_password_shows_a_message_and_keeps_the_form(visit: New, ana: dict[str, str]) -> None:
+    """The user can try again, with the name still filled in."""
     here = visit()
     here.expected.append("401")
     here.login(ana, "not-her-password")
@@ -25,7 +25,7 @@ def test_a_wrong_password_is_told_and_the_form_stays(visit: New, ana: dict[str, 
 
 
 def test_the_profile_is_shown_after_the_login(visit: New, ana: dict[str, str]) -> None:
-    """Who it is, and what is known of the session."""
+    """It shows the user and the session."""
     here = visit().logged_in(ana)
     expect(here.field("nome")).to_have_text(ana["nome"])
     expect(here.field("email")).to_have_text(ana["email"])
@@ -35,7 +35,7 @@ def test_the_profile_is_shown_after_the_login(visit: New, ana: dict[str, str]) -
 
 
 def test_a_reload_finds_the_user_still_logged_in(visit: New, ana: dict[str, str]) -> None:
-    """F5 is what everybody tries first."""
+    """F5 is what everyone tries first."""
     here = visit().logged_in(ana)
     sessao = here.field("sessao").inner_text()
     here.page.reload()
@@ -44,7 +44,7 @@ def test_a_reload_finds_the_user_still_logged_in(visit: New, ana: dict[str, str]
 
 
 def test_a_logout_here_is_a_logout_everywhere(visit: New, ana: dict[str, str]) -> None:
-    """A second window with the same cookie is shown the form at its next request."""
+    """A second window with the same cookie shows the form after its next request."""
     here = visit().logged_in(ana)
     other = visit(storage_state=here.cookies()).as_returning()
     other.expected.append("401")
@@ -56,7 +56,7 @@ def test_a_logout_here_is_a_logout_everywhere(visit: New, ana: dict[str, str]) -
 
 
 def test_it_works_without_javascript(visit: New, ana: dict[str, str]) -> None:
-    """Login, profile and logout are plain forms underneath."""
+    """Login, profile and logout also work as plain forms."""
     here = visit(java_script_enabled=False)
     here.login(ana)
     expect(here.page.get_by_role("heading", name=ana["nome"])).to_be_visible()
@@ -73,7 +73,7 @@ def test_it_works_without_javascript(visit: New, ana: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("viewport", [None, PHONE], ids=["desktop", "phone"])
 def test_the_keyboard_is_enough(visit: New, ana: dict[str, str], viewport: dict[str, int] | None) -> None:
-    """Log in, ask, log out: the hand never leaves the keys."""
+    """Logging in, sending a request and logging out work from the keyboard."""
     here = visit(**({"viewport": viewport} if viewport else {}))
     here.tab_to("#login [name=usuario]")
     here.page.keyboard.type(ana["usuario"])
@@ -90,7 +90,7 @@ def test_the_keyboard_is_enough(visit: New, ana: dict[str, str], viewport: dict[
 
 
 def test_english_by_the_browsers_language_or_by_the_switch(visit: New) -> None:
-    """Who reads no Portuguese is not left out."""
+    """Users who do not read Portuguese can use the page."""
     here = visit(locale="en-GB")
     expect(here.page.locator("html")).to_have_attribute("lang", re.compile("^en"))
     expect(here.page.locator("#login button")).to_have_text("Log in")

@@ -1,4 +1,4 @@
-"""For every eye: light and dark, large and small, with and without a screen reader."""
+"""Appearance: light and dark, large and small, with and without a screen reader."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 
 def violations(here: Visit) -> list[str]:
-    """What axe finds wrong, a line each."""
-    # By the debugger, past the page's content security policy, which runs no foreign script.
+    """The violations that axe finds, one line each."""
+    # Injected by the debugger, because the page's content security policy allows no foreign scripts.
     found = Axe().run(here.page).response["violations"]
     return [f"{rule['id']}: {rule['help']} at {[node['target'] for node in rule['nodes']]}" for rule in found]
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_nothing_stands_in_anybodys_way(visit: New, ana: dict[str, str], look: str) -> None:
-    """axe finds no violation, before the login and in mid-show."""
+def test_the_page_is_accessible(visit: New, ana: dict[str, str], look: str) -> None:
+    """axe finds no violation, before the login and during the show."""
     here = visit(**LOOKS[look])
     assert violations(here) == []
     here.shoot(f"welcome-{look}")
@@ -42,15 +42,15 @@ def test_nothing_stands_in_anybodys_way(visit: New, ana: dict[str, str], look: s
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1280, 1920])
 def test_nothing_is_wider_than_the_window(visit: New, ana: dict[str, str], width: int) -> None:
-    """Whoever has to scroll sideways has lost the thread."""
+    """Nobody should have to scroll sideways."""
     here = visit(viewport={"width": width, "height": 800}).logged_in(ana)
     here.ask()
     within = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
     assert here.page.evaluate(within)
 
 
-def test_it_loads_from_nowhere_else(visit: New, ana: dict[str, str]) -> None:
-    """No other site learns of a visit, and the lab needs no internet."""
+def test_it_loads_nothing_from_other_sites(visit: New, ana: dict[str, str]) -> None:
+    """No other site learns about a visit, and the lab needs no internet access."""
     here = visit().logged_in(ana)
     here.ask()
     assert {url.split("/")[2] for url in here.loaded} == {here.page.url.split("/")[2]}

@@ -1,4 +1,4 @@
-"""What the page is for: machines change, the user stays."""
+"""The show: machines change, the user stays logged in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ New = Callable[..., Visit]
 
 REQUESTS = 20
 BROWSERS = 30
-"""So many fresh browsers meet all of a few frontends, whatever order DNS answers in."""
+"""This many new browsers reach every frontend, whatever the order of DNS answers."""
 
 SEEN_MS = 30_000
 
@@ -31,7 +31,7 @@ def test_the_map_shows_every_machine(visit: New, lab: Lab) -> None:
 
 
 def test_requests_go_to_every_backend_in_one_session(visit: New, lab: Lab, ana: dict[str, str]) -> None:
-    """One login, twenty requests, three servers that answer: nobody notices the change."""
+    """After one login, every backend answers some of the requests, in the same session."""
     here = visit().logged_in(ana)
     sessao, visitas = here.field("sessao").inner_text(), int(here.field("visitas").inner_text())
     before = Counter(row.backend for row in here.rows())
@@ -49,16 +49,16 @@ def test_requests_go_to_every_backend_in_one_session(visit: New, lab: Lab, ana: 
     here.shoot("show")
 
 
-def test_the_path_of_a_request_is_lit(visit: New, ana: dict[str, str]) -> None:
-    """The eye follows the baton from the user to the machines that answered."""
+def test_the_path_of_a_request_is_highlighted(visit: New, ana: dict[str, str]) -> None:
+    """The map highlights the machines that answered."""
     here = visit().logged_in(ana)
     row = here.ask()
     for name in (row.frontend, row.backend):
         expect(here.page.locator(f'#map [data-lit][data-machine="{name}"]')).to_be_visible()
 
 
-def test_a_fresh_browser_may_meet_any_frontend(visit: New, lab: Lab, ana: dict[str, str]) -> None:
-    """Each asks DNS anew; the cookie of one login is good at every frontend."""
+def test_a_new_browser_may_reach_any_frontend(visit: New, lab: Lab, ana: dict[str, str]) -> None:
+    """Each new browser asks DNS; the cookie of one login is valid at every frontend."""
     here = visit().logged_in(ana)
     sessao, seen = here.field("sessao").inner_text(), set()
     for _ in range(BROWSERS):
@@ -68,11 +68,11 @@ def test_a_fresh_browser_may_meet_any_frontend(visit: New, lab: Lab, ana: dict[s
         other.page.close()
         if seen == set(lab.names("frontends")):
             return
-    raise AssertionError(f"{BROWSERS} browsers met only {seen}")
+    raise AssertionError(f"{BROWSERS} browsers reached only {seen}")
 
 
-def test_a_new_connection_is_told(visit: New, ana: dict[str, str]) -> None:
-    """With the switch, each request is on a connection of its own; without it, the browser keeps one."""
+def test_a_new_connection_is_shown(visit: New, ana: dict[str, str]) -> None:
+    """With the switch, each request uses a new connection; without it, the browser reuses one."""
     here = visit().logged_in(ana)
     assert not here.ask().new_connection
     here.page.locator("#new-connection").check()
@@ -80,8 +80,8 @@ def test_a_new_connection_is_told(visit: New, ana: dict[str, str]) -> None:
     assert [here.ask().new_connection for _ in range(6)] == [True] * 6
 
 
-def test_a_steady_rhythm_runs_until_it_is_stopped(visit: New, lab: Lab, ana: dict[str, str]) -> None:
-    """The show goes on by itself while the teacher speaks."""
+def test_a_steady_pace_runs_until_it_is_stopped(visit: New, lab: Lab, ana: dict[str, str]) -> None:
+    """The page keeps sending requests while the teacher speaks."""
     here = visit().logged_in(ana)
     here.page.locator("#rate").fill("10")
     here.page.locator("#rhythm").click()
@@ -92,8 +92,8 @@ def test_a_steady_rhythm_runs_until_it_is_stopped(visit: New, lab: Lab, ana: dic
     assert {row.status for row in here.rows()} == {"200"}
 
 
-def test_a_rhythm_stops_by_itself(visit: New, ana: dict[str, str]) -> None:
-    """A forgotten window is no load: after a minute (of the page's clock, here in haste) it is over."""
+def test_a_steady_pace_stops_by_itself(visit: New, ana: dict[str, str]) -> None:
+    """A forgotten window stops after a minute of the page's clock, which the test advances."""
     here = visit().logged_in(ana)
     here.page.clock.install()
     here.page.locator("#rhythm").click()
@@ -102,8 +102,8 @@ def test_a_rhythm_stops_by_itself(visit: New, ana: dict[str, str]) -> None:
     expect(here.page.locator("#rhythm")).to_have_attribute("aria-pressed", "false")
 
 
-def test_a_backend_dies_in_mid_show(visit: New, lab: Lab, ana: dict[str, str]) -> None:
-    """It goes red, its share goes to the others, nothing fails; it returns and all is as before."""
+def test_a_backend_fails_during_the_show(visit: New, lab: Lab, ana: dict[str, str]) -> None:
+    """It turns red, the others take over and no request fails; then it returns."""
     dead = lab.tier("backends")[-1]
     here = visit().logged_in(ana)
     here.expected.append(f"/status/{dead.name}")
@@ -119,8 +119,8 @@ def test_a_backend_dies_in_mid_show(visit: New, lab: Lab, ana: dict[str, str]) -
     expect(here.field("sessao")).to_have_text(sessao)
 
 
-def test_redis_stops_in_mid_show(visit: New, lab: Lab, ana: dict[str, str]) -> None:
-    """Nobody can say who is logged in: the page says so calmly, and goes on when Redis is back."""
+def test_redis_stops_during_the_show(visit: New, lab: Lab, ana: dict[str, str]) -> None:
+    """The page shows a calm message, keeps the user logged in, and continues when Redis is back."""
     (redis,) = lab.tier("redis")
     here = visit().logged_in(ana)
     here.expected += ["503"]

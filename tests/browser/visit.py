@@ -1,4 +1,4 @@
-"""One visitor's window on the page: what a person does and sees there, by the page's own names."""
+"""One visitor's browser window: what a person does and sees on the page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TABS = 60
 
 @dataclass(frozen=True)
 class Row:
-    """One request as the page lists it."""
+    """One request in the page's list."""
 
     frontend: str
     backend: str
@@ -27,32 +27,32 @@ class Row:
 
 @dataclass
 class Visit:
-    """`loaded` are the addresses of all that the page asked for, `expected` words of console messages that a test
-    provokes: Chromium tells every answer of 400 and more."""
+    """`loaded` are the URLs that the page requested; `expected` are parts of console messages that a test provokes:
+    Chromium logs every response of 400 and above."""
 
     page: Page
     pictures: Path
     expected: list[str] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
-    _said: list[str] = field(default_factory=list)
+    _messages: list[str] = field(default_factory=list)
 
     @classmethod
     def begin(cls, browser: Browser, site: str, pictures: Path, **options: Any) -> Self:
         settings = {"base_url": site, "locale": "pt-BR", "viewport": DESKTOP, "reduced_motion": "reduce"} | options
         page = browser.new_context(**settings).new_page()
         visit = cls(page, pictures)
-        page.on("console", visit._hear)
-        page.on("pageerror", lambda error: visit._said.append(f"uncaught: {error}"))
+        page.on("console", visit._record)
+        page.on("pageerror", lambda error: visit._messages.append(f"uncaught: {error}"))
         page.on("request", lambda request: visit.loaded.append(request.url))
         page.goto("/")
         return visit
 
-    def _hear(self, message: ConsoleMessage) -> None:
-        self._said.append(f"{message.type}: {message.text} ({message.location.get('url')})")
+    def _record(self, message: ConsoleMessage) -> None:
+        self._messages.append(f"{message.type}: {message.text} ({message.location.get('url')})")
 
     def console(self) -> list[str]:
-        """What the browser's console said and no test expected."""
-        return [text for text in self._said if not any(words in text for words in self.expected)]
+        """The console messages that the test did not expect."""
+        return [text for text in self._messages if not any(words in text for words in self.expected)]
 
     def login(self, user: dict[str, str], password: str = "") -> None:
         self.page.locator("#login [name=usuario]").fill(user["usuario"])
@@ -65,13 +65,13 @@ class Visit:
         return self
 
     def as_returning(self) -> Self:
-        """The cookie came with the browser: press *Já entrou?*"""
+        """The browser already has a cookie: press *Veja seu perfil*."""
         self.page.locator("#already").click()
         expect(self.page.locator("#profile")).to_be_visible()
         return self
 
     def cookies(self) -> Any:
-        """What a second window of the same person starts with: `visit(storage_state=here.cookies())`."""
+        """The state for a second window of the same user: `visit(storage_state=here.cookies())`."""
         return {"cookies": self.page.context.cookies()}
 
     def logout(self) -> None:
@@ -87,14 +87,14 @@ class Visit:
         return self.page.locator(f'#map [data-machine="{name}"]')
 
     def ask(self) -> Row:
-        """Press the button for one request; what the list then says of it."""
+        """Press the button for one request, and return it from the list."""
         before = self.count()
         self.page.locator("#ask").click()
         self.wait_for_requests(before + 1)
         return self.rows()[0]
 
     def count(self) -> int:
-        """How many requests the page has made."""
+        """The number of requests that the page has sent."""
         return int(self.page.locator("#requests").get_attribute("data-count") or 0)
 
     def wait_for_requests(self, number: int) -> None:
@@ -103,29 +103,29 @@ class Visit:
         )
 
     def wait_for_status(self, status: str) -> None:
-        """Ask until the answer is this one."""
-        wait_until(lambda: self.ask().status == status, f"an answer of {status}", 60)
+        """Send requests until one gets this status."""
+        wait_until(lambda: self.ask().status == status, f"status {status}", 60)
 
     def listed(self) -> Locator:
-        """The lines of the list of requests, the newest first."""
+        """The rows of the list of requests, newest first."""
         return self.page.locator("#requests tbody tr")
 
     def rows(self) -> list[Row]:
-        """The requests that the page lists, the newest first."""
-        told = self.listed().evaluate_all(
+        """The requests in the page's list, newest first."""
+        rows = self.listed().evaluate_all(
             "rows => rows.map(row => [row.dataset.frontend, row.dataset.backend, row.dataset.status,"
             " row.querySelector('.connection .new') !== null])"
         )
-        return [Row(*row) for row in told]
+        return [Row(*row) for row in rows]
 
     def tab_to(self, selector: str) -> None:
-        """Press Tab until this has the focus."""
+        """Press Tab until this element has the focus."""
         for _ in range(TABS):
             if self.page.locator(selector).first.evaluate("element => element === document.activeElement"):
                 return
             self.page.keyboard.press("Tab")
-        raise AssertionError(f"{TABS} times Tab do not lead to {selector}")
+        raise AssertionError(f"pressing Tab {TABS} times did not reach {selector}")
 
     def shoot(self, name: str, *, whole: bool = False) -> None:
-        """Keep a picture of what is seen now, or of the whole page."""
+        """Save a screenshot of the visible part, or of the whole page."""
         self.page.screenshot(path=self.pictures / f"{name}.png", full_page=whole)

@@ -1,4 +1,4 @@
-"""What the frontends serve, as it is packed for them."""
+"""Packing the static pages for the frontends."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ PAGE = '<link href="/assets/style.css"><script src="/assets/main.js"></script>'
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A site of one page, that loads a style and a script."""
+    """A site with one page, which loads a style and a script."""
     folder = tmp_path / "web"
     (folder / "assets").mkdir(parents=True)
     (folder / "index.html").write_text(PAGE)
     (folder / "assets" / "style.css").write_text("body { margin: 0 }\n" * 20)
     (folder / "assets" / "main.js").write_text("import './map.js'\n")
-    (folder / "assets" / ".main.js.swp").write_text("an editor's own")
+    (folder / "assets" / ".main.js.swp").write_text("an editor's backup")
     return folder
 
 
@@ -37,31 +37,31 @@ def build(source: Path) -> subprocess.CompletedProcess[str]:
 
 
 def built(source: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """What the program told, and every file that it packed."""
-    told = json.loads(build(source).stdout)
+    """The program's result, and every file that it packed."""
+    result = json.loads(build(source).stdout)
     files: dict[str, bytes] = {}
-    for archive in told["archives"]:
+    for archive in result["archives"]:
         with tarfile.open(archive) as tar:
             files |= {entry.name: tar.extractfile(entry).read() for entry in tar if entry.isfile()}  # type: ignore[union-attr]
-    return told, files
+    return result, files
 
 
-def test_a_page_loads_what_never_changes(source: Path) -> None:
-    """An address that names its content may be kept for ever, and a new version is seen at once."""
-    told, files = built(source)
+def test_a_page_loads_versioned_assets(source: Path) -> None:
+    """Browsers may cache a versioned address forever, and see a new version at once."""
+    result, files = built(source)
     page = files["index.html"].decode()
-    assert f'href="/assets/{told["assets"]}/style.css"' in page
-    assert files[f"assets/{told['assets']}/style.css"] == (source / "assets" / "style.css").read_bytes()
+    assert f'href="/assets/{result["assets"]}/style.css"' in page
+    assert files[f"assets/{result['assets']}/style.css"] == (source / "assets" / "style.css").read_bytes()
 
 
-def test_assets_stand_under_their_own_names_too(source: Path) -> None:
-    """The backends' pages and nginx's errors do not know the digest."""
+def test_assets_are_also_packed_under_their_own_names(source: Path) -> None:
+    """The pages of the backends and of nginx's errors do not know the digest."""
     _, files = built(source)
     assert files["assets/main.js"] == (source / "assets" / "main.js").read_bytes()
 
 
-def test_another_asset_is_another_version(source: Path) -> None:
-    """Whoever kept the old one must not see it under the new one's address."""
+def test_a_changed_asset_changes_the_version(source: Path) -> None:
+    """A cached old asset must not appear under the new address."""
     before, _ = built(source)
     (source / "assets" / "main.js").write_text("import './other.js'\n")
     after, files = built(source)
@@ -69,8 +69,8 @@ def test_another_asset_is_another_version(source: Path) -> None:
     assert not [name for name in files if before["assets"] in name]
 
 
-def test_what_compresses_has_a_compressed_twin(source: Path) -> None:
-    """nginx sends it as it is; what would only grow has none."""
+def test_files_that_compress_well_have_a_compressed_copy(source: Path) -> None:
+    """nginx sends the copy as it is; a file that would grow has none."""
     _, files = built(source)
     assert gzip.decompress(files["assets/style.css.gz"]) == files["assets/style.css"]
     assert len(files["assets/style.css.gz"]) < len(files["assets/style.css"])
@@ -87,14 +87,14 @@ def test_the_same_pages_are_the_same_archives(source: Path) -> None:
     assert [Path(archive).read_bytes() for archive in second["archives"]] == contents
 
 
-def test_hidden_files_stay_here(source: Path) -> None:
-    """An editor's or git's own files are nobody's business."""
+def test_hidden_files_are_not_packed(source: Path) -> None:
+    """Files of editors and of git must not be published."""
     _, files = built(source)
     assert not [name for name in files if "swp" in name]
 
 
 def test_a_folder_without_a_page_is_refused(tmp_path: Path) -> None:
-    """A wrong path would empty the frontends."""
+    """A wrong path would remove the pages from the frontends."""
     run = build(tmp_path / "web")
     assert run.returncode == 1
     assert "has no index.html" in run.stderr

@@ -1,4 +1,4 @@
-"""A release of the app, as it is built for a guest."""
+"""Building a release of the app for a guest."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ flask==3.1.3 \\
 """
 
 
-def test_what_only_the_guests_python_needs_is_packed_too() -> None:
-    """Debian 12 has Python 3.11.2: what that needs beyond 3.11.7 was missing there, and nothing could be installed."""
+def test_packages_that_only_the_guests_python_needs_are_packed() -> None:
+    """Debian 12 has Python 3.11.2, which needs packages that the control side's Python does not."""
     program = runpy.run_path(str(ROLES / "app" / "files" / "build_release.py"))
     assert program["unconditional"](LOCK).splitlines() == [
         "async-timeout==5.0.1 \\",

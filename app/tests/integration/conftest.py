@@ -1,6 +1,6 @@
-"""A real Redis and a real MariaDB, each behind a wire that a test may cut, and apps that use them.
+"""A real Redis and a real MariaDB, each behind a relay that tests can cut, and apps that use them.
 
-The accounts of the apps have exactly the rights that the project gives them, so a missing right fails a test.
+The accounts of the apps have exactly the rights that the project grants, so a missing right fails a test.
 """
 
 import json
@@ -45,8 +45,8 @@ def _service(name: str) -> tuple[tuple[str, int], str]:
 
 
 @pytest.fixture(autouse=True)
-def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the real deadlines where they are the point; elsewhere a busy machine must not look like an outage."""
+def long_deadlines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Extend the deadlines unless a test needs the real ones: a busy machine must not look like an outage."""
     if not request.node.get_closest_marker("deadlines"):
         monkeypatch.setattr("revezamento.redis_link.CALL_SECONDS", 5)
         monkeypatch.setattr("revezamento.database.ANSWER_SECONDS", 5)
@@ -54,7 +54,7 @@ def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[tuple[redis.Redis, tuple[str, int]]]:
-    """The real Redis as its administrator, and its address; holds the app's account."""
+    """The real Redis as its administrator, and its address, with the app's account."""
     address, password = _service("REVEZAMENTO_TEST_REDIS")
     with redis.Redis(*address, password=password, decode_responses=True) as client:
         client.acl_setuser(
@@ -71,7 +71,7 @@ def redis_server() -> Iterator[tuple[redis.Redis, tuple[str, int]]]:
 
 @pytest.fixture(scope="session")
 def mysql_server() -> Iterator[tuple[Any, tuple[str, int]]]:
-    """The real MariaDB as its administrator, and its address; holds the schema and the accounts."""
+    """The real MariaDB as its administrator, and its address, with the schema and the accounts."""
     address, password = _service("REVEZAMENTO_TEST_MYSQL")
     connection = pymysql.connect(host=address[0], port=address[1], user="root", password=password, autocommit=True)
     with connection, connection.cursor() as cursor:
@@ -196,20 +196,20 @@ def log_in(client: FlaskClient, usuario: str = "ana", **options: Any) -> str:
 
 
 def fields(answer: Any) -> dict[str, Any]:
-    """Return the JSON object that came as an answer."""
+    """Return the JSON object of a response."""
     assert isinstance(answer.json, dict), answer.text
     return answer.json
 
 
 def use_cookie(client: FlaskClient, sid: str) -> FlaskClient:
-    """Send this session's id from now on."""
+    """Make the client send this session's id."""
     client.set_cookie("sessao", sid)
     return client
 
 
 def wait_until(is_so: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait for something to become true."""
+    """Wait until a condition is true."""
     deadline = time.monotonic() + seconds
     while not is_so():
-        assert time.monotonic() < deadline, f"still not so after {seconds} s"
+        assert time.monotonic() < deadline, f"the condition is still false after {seconds} s"
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""The command line, with the accounts' real rights."""
+"""The command line, with the real rights of the accounts."""
 
 import json
 import threading
@@ -33,8 +33,8 @@ def add(run: Run, usuario: str = "carla", senha: str = "senha-da-carla\n") -> Re
     return run("add", usuario, "--nome", "Carla", "--email", "carla@example.com", "--password-stdin", stdin=senha)
 
 
-def test_a_user_that_was_added_can_log_in(app: Flask, run: Run) -> None:
-    """What the command is for."""
+def test_an_added_user_can_log_in(app: Flask, run: Run) -> None:
+    """Adding a user is enough to let them log in."""
     result = add(run, "Carla")
     assert (result.exit_code, result.output) == (0, "carla: added\n")
     body = {"usuario": "carla", "senha": "senha-da-carla"}
@@ -42,14 +42,14 @@ def test_a_user_that_was_added_can_log_in(app: Flask, run: Run) -> None:
 
 
 def test_the_password_is_asked_twice_and_not_shown(app: Flask, run: Run) -> None:
-    """Nobody should write a password into the history of a shell."""
+    """A password must not end up in the shell's history."""
     arguments = ("add", "carla", "--nome", "Carla", "--email", "carla@example.com")
     result = run(*arguments, stdin="senha-da-carla\nsenha-da-carla\n")
     assert result.exit_code == 0
     assert "senha-da-carla" not in result.output
 
 
-def test_a_name_that_is_taken_is_an_error_that_helps(run: Run) -> None:
+def test_a_taken_name_is_an_error_with_a_hint(run: Run) -> None:
     """A second `add` must not change a password by accident."""
     result = add(run, "Ana")
     assert result.exit_code == 1
@@ -58,7 +58,7 @@ def test_a_name_that_is_taken_is_an_error_that_helps(run: Run) -> None:
 
 @pytest.mark.parametrize("senha", ["", "curta\n", "x" * 129 + "\n", "com\0nulo-no-meio\n"])
 def test_a_bad_password_is_refused(run: Run, senha: str) -> None:
-    """Better now than at the first login."""
+    """It fails now rather than at the first login."""
     result = add(run, senha=senha)
     assert result.exit_code == 1
     assert "8 to 128 characters" in result.output
@@ -66,12 +66,12 @@ def test_a_bad_password_is_refused(run: Run, senha: str) -> None:
 
 @pytest.mark.parametrize("usuario", ["", " ", "a\tb", "x" * 65])
 def test_a_bad_name_is_refused(run: Run, usuario: str) -> None:
-    """What can be added must be able to log in."""
+    """Every user who can be added must be able to log in."""
     assert "cannot be a user" in add(run, usuario).output
 
 
 def test_a_new_password_replaces_the_old_and_ends_the_sessions(app: Flask, run: Run) -> None:
-    """A password is changed because somebody else may know it, and may be logged in."""
+    """A password is often changed because somebody else knows it and may be logged in."""
     client, other = app.test_client(), app.test_client()
     log_in(client, "ana")
     log_in(other, "bruno")
@@ -84,7 +84,7 @@ def test_a_new_password_replaces_the_old_and_ends_the_sessions(app: Flask, run: 
 
 
 def test_a_disabled_user_is_out_everywhere_and_stays_out(app: Flask, run: Run) -> None:
-    """Whoever leaves must be gone at once, with all sessions."""
+    """A disabled user loses access at once, in all sessions."""
     clients = [app.test_client(), app.test_client()]
     for client in clients:
         log_in(client)
@@ -96,14 +96,14 @@ def test_a_disabled_user_is_out_everywhere_and_stays_out(app: Flask, run: Run) -
 
 
 def test_several_users_are_disabled_at_once(app: Flask, run: Run) -> None:
-    """A class that is over: the wait for logins under way is one, not one for each."""
+    """There is one wait for logins in flight, not one for each user."""
     log_in(app.test_client(), "ana")
     output = run("disable", "bruno", "ana").output
     assert output == "bruno: disabled, 0 sessions ended\nana: disabled, 1 sessions ended\n"
 
 
-def test_nobody_is_disabled_where_one_is_unknown(run: Run) -> None:
-    """A name was mistyped, and so perhaps the others: nothing is done by half."""
+def test_nobody_is_disabled_if_one_is_unknown(run: Run) -> None:
+    """If one name is mistyped, nothing is changed."""
     assert run("disable", "ana", "ninguem").exit_code == 1
     assert "ana\tAna da Silva\tana@example.com\tactive" in run("list").output
 
@@ -111,7 +111,7 @@ def test_nobody_is_disabled_where_one_is_unknown(run: Run) -> None:
 def test_a_login_under_way_does_not_escape_its_user_being_disabled(
     app: Flask, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has passed its check before, and starts its session after: that one must end as well."""
+    """A login that has already passed its check starts its session later; that session must end as well."""
     passed, client, codes = threading.Event(), app.test_client(), list[int]()
     store = app.extensions["revezamento"].sessions
     create = store.create
@@ -132,8 +132,8 @@ def test_a_login_under_way_does_not_escape_its_user_being_disabled(
     assert client.get("/perfil").status_code == 401
 
 
-def test_an_unknown_user_is_an_error_that_helps(run: Run) -> None:
-    """For each command that changes one."""
+def test_an_unknown_user_is_an_error_with_a_hint(run: Run) -> None:
+    """This applies to every command that changes a user."""
     for command in ("passwd", "disable"):
         result = run(command, "ninguem")
         assert result.exit_code == 1
@@ -141,14 +141,14 @@ def test_an_unknown_user_is_an_error_that_helps(run: Run) -> None:
 
 
 def test_list_as_json_is_for_programs_and_shows_no_hash(run: Run) -> None:
-    """A hash that was printed must be taken for lost."""
+    """A printed hash must be considered leaked."""
     users = json.loads(run("list", "--json").output)
     assert users[0] == {"usuario": "ana", "nome": "Ana da Silva", "email": "ana@example.com", "ativo": True}
     assert [user["usuario"] for user in users] == ["ana", "bruno"]
 
 
 def test_import_adds_the_missing_users_only(app: Flask, run: Run) -> None:
-    """Provisioning runs it again and again: the second time changes nothing, and nobody's password ever."""
+    """Provisioning runs it repeatedly: existing users and passwords do not change."""
     users = [
         {"usuario": "ana", "nome": "x", "email": "x", "senha": "outra-senha"},
         {"usuario": "Carla", "nome": "Carla", "email": "carla@example.com", "senha": "senha-da-carla"},
@@ -160,7 +160,7 @@ def test_import_adds_the_missing_users_only(app: Flask, run: Run) -> None:
 
 
 def test_import_may_also_update(app: Flask, run: Run) -> None:
-    """Who makes the same list again next term: the users are as it says, and may log in, with the new password only."""
+    """Updated users match the list, are enabled, and can log in with the new password only."""
     client = app.test_client()
     log_in(client, "bruno")
     run("disable", "ana")
@@ -181,27 +181,27 @@ def test_import_may_also_update(app: Flask, run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stdin", "told"),
+    ("stdin", "message"),
     [
         ("{", "not JSON"),
         ("{}", "must be a JSON list"),
         ('["ana"]', "entry 1 must be an object"),
         ('[{"usuario":"ana"}]', "entry 1 must be an object"),
         ('[{"usuario":"ana","nome":7,"email":"x","senha":"y"}]', "entry 1: nome must be text"),
-        ('[{"usuario":"ana","nome":"x","email":"x","senha":"y"}]', "entry 1 (ana): a password has"),
+        ('[{"usuario":"ana","nome":"x","email":"x","senha":"y"}]', "entry 1 (ana): a password must have"),
     ],
 )
-def test_a_bad_import_changes_nothing_and_names_the_entry(run: Run, table: Any, stdin: str, told: str) -> None:
+def test_a_bad_import_changes_nothing_and_names_the_entry(run: Run, table: Any, stdin: str, message: str) -> None:
     """Everything is checked before the first user is added."""
     result = run("import", stdin=stdin)
     assert result.exit_code == 1
-    assert told in result.output
+    assert message in result.output
     table.execute("SELECT COUNT(*) FROM users")
     assert table.fetchone() == (2,)
 
 
 def test_the_apps_account_may_read_but_not_add(make_app: Callable[..., Flask]) -> None:
-    """Who breaks into a backend must not be able to make users."""
+    """Someone who breaks into a backend must not be able to add users."""
     runner = make_app(mysql_admin_password=None).test_cli_runner()
     assert "ana" in runner.invoke(args=["users", "list"]).output
     stdin = json.dumps([{"usuario": "carla", "nome": "x", "email": "x", "senha": "senha-da-carla"}])
@@ -212,12 +212,12 @@ def test_the_apps_account_may_read_but_not_add(make_app: Callable[..., Flask]) -
 
 
 def test_an_outage_is_one_sentence(run: Run, mysql_wire: Relay, redis_wire: Relay) -> None:
-    """A traceback helps nobody who adds a user."""
+    """An administrator needs a sentence, not a traceback."""
     redis_wire.refuse()
     result = run("disable", "ana")
     assert result.exit_code == 1
-    assert result.output.startswith("Error: redis does not serve this command")
+    assert result.output.startswith("Error: redis cannot serve this command")
     mysql_wire.refuse()
     result = run("list")
     assert result.exit_code == 1
-    assert result.output.startswith("Error: mysql does not serve this command")
+    assert result.output.startswith("Error: mysql cannot serve this command")

@@ -1,4 +1,4 @@
-"""The app as it runs in earnest: gunicorn with two workers on a socket that systemd would hold."""
+"""The app as in production: gunicorn with two workers on a socket that systemd would hold."""
 
 import json
 import os
@@ -21,7 +21,7 @@ import redis
 from revezamento.settings import Settings
 from tests.integration.conftest import SENHAS, wait_until
 
-# As systemd does it: the listening socket is descriptor 3, and the environment says so.
+# As systemd does it: the listening socket is descriptor 3, announced in the environment.
 ACTIVATE = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)
@@ -34,7 +34,7 @@ REQUEST_ID = "0123456789abcdef0123456789abcdef"
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; `cookie` is the header that sets one, empty where there is none."""
+    """A response; `cookie` is its Set-Cookie header, empty if there is none."""
 
     status: int
     cookie: str
@@ -123,7 +123,7 @@ def backend(
 
 
 def test_visits_have_no_gap_and_no_duplicate_under_load(backend: Backend) -> None:
-    """Two workers, eight threads, one session: each visit counts once."""
+    """With two workers and eight threads on one session, each visit counts once."""
     sid = backend.log_in()
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: backend.ask("GET", "/perfil", sid), range(200)))
@@ -132,7 +132,7 @@ def test_visits_have_no_gap_and_no_duplicate_under_load(backend: Backend) -> Non
 
 
 def test_logout_is_final_under_load(backend: Backend, store: redis.Redis) -> None:
-    """Requests are under way in both workers when the session ends; none of them brings it back."""
+    """Requests are in flight in both workers when the session ends; none of them brings it back."""
     for _ in range(5):
         sid = backend.log_in()
         is_over = threading.Event()
@@ -159,14 +159,14 @@ def test_logout_is_final_under_load(backend: Backend, store: redis.Redis) -> Non
 
 
 def test_thirty_logins_at_once_all_succeed(backend: Backend) -> None:
-    """A class that starts the lab together; only failed logins count towards the limit."""
+    """A class logs in at the same time; only failed logins count towards the limit."""
     with ThreadPoolExecutor(30) as pool:
         sids = list(pool.map(lambda turn: backend.log_in(("ana", "bruno")[turn % 2]), range(30)))
     assert len(set(sids)) == 30
 
 
 def test_a_restart_fails_no_request(backend: Backend) -> None:
-    """The socket outlives the process, so a request waits a moment instead of being refused."""
+    """The socket outlives the process, so requests wait a moment instead of being refused."""
     sid = backend.log_in()
     is_over = threading.Event()
     codes: list[int] = []
@@ -188,7 +188,7 @@ def test_a_restart_fails_no_request(backend: Backend) -> None:
 
 
 def test_everything_it_writes_is_json_and_names_the_request(backend: Backend) -> None:
-    """The journal holds one format, gunicorn's own words included, and finds a request by nginx's id."""
+    """The journal has one format, including gunicorn's own lines, and can be searched by nginx's request id."""
     backend.ask("GET", "/perfil", X_Request_Id=REQUEST_ID, X_Forwarded_For="198.51.100.7")
     wait_until(lambda: any(line.get("request_id") == REQUEST_ID for line in backend.lines()))
     (line,) = [line for line in backend.lines() if line.get("request_id") == REQUEST_ID]
@@ -198,7 +198,7 @@ def test_everything_it_writes_is_json_and_names_the_request(backend: Backend) ->
 
 
 def test_metrics_add_up_over_the_workers(backend: Backend) -> None:
-    """Whichever worker answers, it must tell of both."""
+    """The metrics of both workers appear, whichever of them answers."""
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: backend.ask("GET", "/perfil"), range(40)))
     text = backend.ask("GET", "/metrics").text
@@ -206,7 +206,7 @@ def test_metrics_add_up_over_the_workers(backend: Backend) -> None:
 
 
 def test_a_large_body_without_a_length_is_refused(backend: Backend) -> None:
-    """Chunks hide the size; no more than the limit is read of them."""
+    """A chunked body hides its size; the app reads no more than the limit."""
     chunks = (b"x" * 4096 for _ in range(64))
     answer = backend.ask("POST", "/login", body=chunks, Content_Type="application/json")
     assert answer.status in (400, 413)

@@ -1,4 +1,4 @@
-"""What a backend says about itself, on good days and bad ones."""
+"""The health routes, with and without an outage."""
 
 import time
 
@@ -11,8 +11,8 @@ from tests.relay import Relay
 pytestmark = pytest.mark.deadlines
 
 
-def test_status_tells_server_release_and_the_speed_of_both(client: FlaskClient) -> None:
-    """The row of the wire table."""
+def test_status_shows_server_release_and_the_speed_of_both(client: FlaskClient) -> None:
+    """The documented response."""
     answer = client.get("/status")
     assert answer.status_code == 200
     body = fields(answer)
@@ -29,7 +29,7 @@ def test_status_tells_server_release_and_the_speed_of_both(client: FlaskClient) 
 def test_status_answers_well_in_time_with_both_down(
     client: FlaskClient, redis_wire: Relay, mysql_wire: Relay, how: str
 ) -> None:
-    """It is asked just then, and must not be the next thing that hangs."""
+    """People look at it during an outage, so it must not hang itself."""
     client.get("/status")
     for wire in (redis_wire, mysql_wire):
         getattr(wire, how)()
@@ -43,7 +43,7 @@ def test_status_answers_well_in_time_with_both_down(
     assert fields(client.get("/status"))["mysql"]["ok"] is True
 
 
-def test_livez_needs_nobody(client: FlaskClient, redis_wire: Relay, mysql_wire: Relay) -> None:
+def test_livez_needs_no_dependency(client: FlaskClient, redis_wire: Relay, mysql_wire: Relay) -> None:
     """A restart of this process would not bring Redis back."""
     redis_wire.refuse()
     mysql_wire.refuse()
@@ -51,7 +51,7 @@ def test_livez_needs_nobody(client: FlaskClient, redis_wire: Relay, mysql_wire: 
 
 
 def test_readyz_follows_redis_and_not_mysql(client: FlaskClient, redis_wire: Relay, mysql_wire: Relay) -> None:
-    """Without MySQL a backend still serves whoever is logged in."""
+    """Without MySQL a backend still serves logged-in users."""
     mysql_wire.refuse()
     assert client.get("/readyz").status_code == 200
     redis_wire.refuse()
@@ -70,7 +70,7 @@ def test_readyz_asks_redis_once_a_second(client: FlaskClient, redis_wire: Relay)
 
 
 def test_metrics_count_requests_logins_and_failures(client: FlaskClient, redis_wire: Relay) -> None:
-    """What an alert is made of."""
+    """Alerts are based on these counters."""
     log_in(client)
     client.post("/login", json={"usuario": "ana", "senha": "errada"})
     client.get("/one-of-many-unknown-paths")

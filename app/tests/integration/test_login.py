@@ -1,4 +1,4 @@
-"""Logging in: what it answers, what it refuses, and what it never gives away."""
+"""Logging in: responses, limits, and what must not leak."""
 
 import concurrent.futures
 import time
@@ -23,7 +23,7 @@ def attempt(client: FlaskClient, usuario: str = "ana", senha: str = "errada", ad
 
 
 def test_json_logs_in(client: FlaskClient) -> None:
-    """The row of the wire table, for programs."""
+    """The documented response, for programs."""
     answer = client.post("/login", json=RIGHT)
     assert answer.status_code == 200
     assert fields(answer) == {"usuario": "ana", "nome": "Ana da Silva", "servidor": "Servidor 7"}
@@ -38,7 +38,7 @@ def test_a_form_of_a_program_gets_json(client: FlaskClient) -> None:
 
 
 def test_a_browser_goes_on_to_the_profile(client: FlaskClient) -> None:
-    """The page works without JavaScript, and reloading it sends no password again."""
+    """The page works without JavaScript, and a reload does not send the password again."""
     answer = client.post("/login", data=RIGHT, headers=BROWSER)
     assert (answer.status_code, answer.location) == (303, "/perfil")
     page = client.get("/perfil", headers=BROWSER)
@@ -49,7 +49,7 @@ def test_a_browser_goes_on_to_the_profile(client: FlaskClient) -> None:
 
 
 def test_a_browsers_failed_login_is_a_page_with_the_form(client: FlaskClient) -> None:
-    """A person must be able to try again at once."""
+    """The user must be able to try again at once."""
     answer = client.post("/login", data={**RIGHT, "senha": "errada"}, headers=BROWSER)
     assert answer.status_code == 401
     assert answer.mimetype == "text/html"
@@ -58,7 +58,7 @@ def test_a_browsers_failed_login_is_a_page_with_the_form(client: FlaskClient) ->
 
 
 def test_markup_in_a_name_is_only_text(client: FlaskClient, table: Any) -> None:
-    """A user's name must not run in the user's page."""
+    """A user's name must not be executed as markup."""
     table.execute("UPDATE users SET nome = '<script>alert(1)</script>'")
     log_in(client)
     page = client.get("/perfil", headers=BROWSER).text
@@ -68,12 +68,12 @@ def test_markup_in_a_name_is_only_text(client: FlaskClient, table: Any) -> None:
 
 @pytest.mark.parametrize("usuario", ["ANA", " ana ", "\uff21na"])
 def test_a_name_is_the_same_however_it_is_typed(client: FlaskClient, usuario: str) -> None:
-    """Telephones write the first letter large."""
+    """Phones capitalize the first letter."""
     assert fields(client.post("/login", json={**RIGHT, "usuario": usuario}))["usuario"] == "ana"
 
 
-def test_unknown_disabled_and_wrong_answer_alike(client: FlaskClient, table: Any) -> None:
-    """Nobody must learn from an answer who has an account here."""
+def test_unknown_disabled_and_wrong_get_the_same_response(client: FlaskClient, table: Any) -> None:
+    """The response must not reveal who has an account."""
     table.execute("UPDATE users SET ativo = FALSE WHERE usuario = 'bruno'")
     answers = [
         attempt(client, "ninguem", "senha-qualquer"),
@@ -87,7 +87,7 @@ def test_unknown_disabled_and_wrong_answer_alike(client: FlaskClient, table: Any
 
 
 def test_unknown_and_wrong_take_the_same_time(make_app: Callable[..., Flask]) -> None:
-    """Nor from a clock: without a hash for nobody, an unknown name would be answered ten times faster."""
+    """Neither must the timing: without a dummy hash, an unknown name would be answered ten times faster."""
     client = make_app(login_failures_per_user=1000).test_client()
 
     def seconds(usuario: str) -> float:
@@ -101,7 +101,7 @@ def test_unknown_and_wrong_take_the_same_time(make_app: Callable[..., Flask]) ->
 
 @pytest.mark.parametrize("text", ["ana' -- ", "' OR '1'='1", "ana'; DROP TABLE users; -- ", "%", "ana\\"])
 def test_sql_in_the_fields_is_only_text(client: FlaskClient, table: Any, text: str) -> None:
-    """Values travel beside the statement, never in it."""
+    """Values are bound parameters, never part of the statement."""
     assert attempt(client, text, "x").status_code == 401
     assert attempt(client, "ana", text).status_code == 401
     table.execute("SELECT COUNT(*) FROM users")
@@ -109,7 +109,7 @@ def test_sql_in_the_fields_is_only_text(client: FlaskClient, table: Any, text: s
 
 
 def test_failures_are_limited_for_user_and_address(client: FlaskClient) -> None:
-    """Guessing one user's password must not pay."""
+    """Guessing one user's password must not be feasible."""
     for _ in range(5):
         assert attempt(client).status_code == 401
     refused = attempt(client, "ana", SENHAS["ana"])
@@ -119,7 +119,7 @@ def test_failures_are_limited_for_user_and_address(client: FlaskClient) -> None:
 
 
 def test_the_limit_counts_on_all_servers_together(make_app: Callable[..., Flask]) -> None:
-    """Three servers must not mean three times as many guesses."""
+    """Three servers must not allow three times as many guesses."""
     servers = [make_app().test_client() for _ in range(3)]
     codes = [attempt(servers[turn % 3]).status_code for turn in range(6)]
     assert codes == [401] * 5 + [429]
@@ -134,18 +134,18 @@ def test_one_attacker_does_not_lock_out_the_user(client: FlaskClient) -> None:
 
 
 def test_writing_the_name_differently_gains_no_attempts(client: FlaskClient) -> None:
-    """The limit must count the same name as the table."""
+    """The limit must use the same normalized name as the table."""
     codes = [attempt(client, usuario).status_code for usuario in ("ana", "Ana", "ANA", " ana", "aNa", "anA")]
     assert codes == [401] * 5 + [429]
 
 
 def test_unknown_names_are_limited_alike(client: FlaskClient) -> None:
-    """Else the limit itself would tell who has an account."""
+    """Otherwise the limit itself would reveal who has an account."""
     assert [attempt(client, "ninguem").status_code for _ in range(6)] == [401] * 5 + [429]
 
 
-def test_one_address_may_not_try_one_password_on_everybody(make_app: Callable[..., Flask]) -> None:
-    """Many names, one guess each: only the address is common to them."""
+def test_one_address_may_not_try_one_password_on_every_user(make_app: Callable[..., Flask]) -> None:
+    """With many names and one guess each, only the address is common."""
     client = make_app(login_failures_per_address=3).test_client()
     codes = [attempt(client, f"user{number}").status_code for number in range(4)]
     assert codes == [401, 401, 401, 429]
@@ -153,7 +153,7 @@ def test_one_address_may_not_try_one_password_on_everybody(make_app: Callable[..
 
 
 def test_a_success_forgets_the_users_failures_but_not_the_addresses(make_app: Callable[..., Flask]) -> None:
-    """A person who finally remembers starts anew; an attacker with one account of his own does not."""
+    """A user who finally remembers starts afresh; an attacker with an account of their own does not."""
     client = make_app(login_failures_per_user=2, login_failures_per_address=3).test_client()
     attempt(client)
     log_in(client, environ_overrides={"REMOTE_ADDR": "192.0.2.1"})
@@ -164,7 +164,7 @@ def test_a_success_forgets_the_users_failures_but_not_the_addresses(make_app: Ca
 
 
 def test_the_limit_ends_with_its_window(make_app: Callable[..., Flask], store: redis.Redis) -> None:
-    """A refused person waits for minutes, not for ever."""
+    """A refused user waits for minutes, not forever."""
     client = make_app(login_failures_per_user=1, login_window_seconds=1).test_client()
     attempt(client)
     assert attempt(client).status_code == 429
@@ -173,7 +173,7 @@ def test_the_limit_ends_with_its_window(make_app: Callable[..., Flask], store: r
 
 
 def test_a_burst_of_right_passwords_is_never_limited(make_app: Callable[..., Flask]) -> None:
-    """A class of thirty behind one address logs in at the same minute."""
+    """A class of thirty behind one address logs in within the same minute."""
     app = make_app(threads=30, login_failures_per_address=5)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         codes = list(pool.map(lambda _: attempt(app.test_client(), "ana", SENHAS["ana"]).status_code, range(30)))
@@ -181,7 +181,7 @@ def test_a_burst_of_right_passwords_is_never_limited(make_app: Callable[..., Fla
 
 
 def test_an_old_hash_is_renewed_by_the_next_login(client: FlaskClient, table: Any) -> None:
-    """Parameters grow with the years, and only a login knows the password."""
+    """Parameters grow over the years, and only a login has the password."""
     old = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(SENHAS["ana"])
     table.execute("UPDATE users SET senha_hash = %s WHERE usuario = 'ana'", (old,))
     log_in(client)
@@ -192,13 +192,13 @@ def test_an_old_hash_is_renewed_by_the_next_login(client: FlaskClient, table: An
 
 
 def test_a_broken_hash_is_a_wrong_password(client: FlaskClient, table: Any) -> None:
-    """A row that somebody damaged must not answer 500."""
+    """A damaged row must not cause a 500."""
     table.execute("UPDATE users SET senha_hash = 'x' WHERE usuario = 'ana'")
     assert attempt(client, "ana", SENHAS["ana"]).status_code == 401
 
 
 def test_too_many_hashes_at_once_are_refused_in_time(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hashes must not take the processors from logged-in users, nor wait longer than nginx does."""
+    """Hashing must not starve logged-in users, nor wait longer than nginx does."""
     monkeypatch.setattr("revezamento.views.HASH_WAIT_SECONDS", 0.05)
     slots = app.extensions["revezamento"].passwords._slots
     taken = 0

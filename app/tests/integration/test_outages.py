@@ -1,4 +1,4 @@
-"""Redis or MySQL gone, slow or restarted: a clean answer in time, nobody logged out, and back by itself."""
+"""Redis or MySQL is down, slow or restarted: the app answers in time, logs nobody out, and recovers by itself."""
 
 import threading
 import time
@@ -31,7 +31,7 @@ def assert_unavailable(answer: Any) -> None:
 
 @pytest.mark.parametrize("how", ["refused", "frozen"])
 def test_without_redis_nobody_is_logged_out(client: FlaskClient, redis_wire: Relay, how: str) -> None:
-    """The cookie is kept, so the same session goes on when Redis is back."""
+    """The cookie is kept, so the session continues when Redis is back."""
     sid = log_in(client)
     client.get("/perfil")
     break_wire(redis_wire, how)
@@ -48,7 +48,7 @@ def test_without_redis_nobody_is_logged_out(client: FlaskClient, redis_wire: Rel
 
 @pytest.mark.parametrize("how", ["refused", "frozen"])
 def test_an_outage_of_redis_is_answered_within_the_budget(client: FlaskClient, redis_wire: Relay, how: str) -> None:
-    """nginx gives up at 5 s; and an outage that goes on must not make requests queue up."""
+    """nginx gives up after 5 s, and requests must not pile up during a long outage."""
     log_in(client)
     break_wire(redis_wire, how)
     for limit in (2.5, 0.9):
@@ -58,7 +58,7 @@ def test_an_outage_of_redis_is_answered_within_the_budget(client: FlaskClient, r
 
 
 def test_a_browser_gets_a_page_about_the_outage(client: FlaskClient, redis_wire: Relay) -> None:
-    """A person reads no JSON."""
+    """People do not read JSON."""
     log_in(client)
     redis_wire.refuse()
     answer = client.get("/perfil", headers={"Accept": "text/html"})
@@ -67,30 +67,30 @@ def test_a_browser_gets_a_page_about_the_outage(client: FlaskClient, redis_wire:
 
 
 def test_the_first_request_after_a_restart_of_redis_succeeds(client: FlaskClient, redis_wire: Relay) -> None:
-    """Pooled connections are dead then: that is ours to notice, not the user's."""
+    """The pooled connections are dead then; the app must notice, not the user."""
     log_in(client)
     client.get("/perfil")
     redis_wire.cut()
     assert fields(client.get("/perfil"))["visitas"] == 2
 
 
-def test_a_request_outlasts_a_short_restart_of_redis(client: FlaskClient, redis_wire: Relay) -> None:
-    """A restart takes less than the retry's second, so it need not be seen at all."""
+def test_a_request_survives_a_short_restart_of_redis(client: FlaskClient, redis_wire: Relay) -> None:
+    """A restart takes less than the retry budget, so users do not notice it."""
     log_in(client)
     redis_wire.refuse()
     threading.Timer(0.4, redis_wire.restore).start()
     assert client.get("/perfil").status_code == 200
 
 
-def test_a_script_cache_that_was_emptied_is_refilled(client: FlaskClient, store: redis.Redis) -> None:
-    """A restarted Redis knows our scripts no more."""
+def test_an_emptied_script_cache_is_refilled(client: FlaskClient, store: redis.Redis) -> None:
+    """A restarted Redis has lost the app's scripts."""
     log_in(client)
     store.script_flush()
     assert fields(client.get("/perfil"))["visitas"] == 1
 
 
-def test_a_request_outlasts_a_short_stall_of_redis(client: FlaskClient, redis_wire: Relay) -> None:
-    """A busy disk holds Redis up for longer than one call may take, and it is no outage."""
+def test_a_request_survives_a_short_stall_of_redis(client: FlaskClient, redis_wire: Relay) -> None:
+    """A busy disk may block Redis for longer than one call's deadline; that is not an outage."""
     log_in(client)
     client.get("/perfil")
     redis_wire.freeze()
@@ -100,8 +100,8 @@ def test_a_request_outlasts_a_short_stall_of_redis(client: FlaskClient, redis_wi
     assert redis_wire.questions > before + 1
 
 
-def test_a_full_redis_refuses_logins_and_keeps_who_is_logged_in(client: FlaskClient, store: redis.Redis) -> None:
-    """With `noeviction` nobody is thrown out to make room: there is only no room for more."""
+def test_a_full_redis_refuses_logins_and_keeps_existing_sessions(client: FlaskClient, store: redis.Redis) -> None:
+    """With `noeviction`, Redis does not drop sessions to make room; only new ones are refused."""
     log_in(client)
     limit = store.config_get("maxmemory")["maxmemory"] or "0"
     try:
@@ -113,8 +113,8 @@ def test_a_full_redis_refuses_logins_and_keeps_who_is_logged_in(client: FlaskCli
     assert client.post("/login", json=RIGHT).status_code == 200
 
 
-def test_a_change_that_cannot_be_saved_is_told(app: Flask, redis_wire: Relay) -> None:
-    """Saving happens after the view: its failure must not look like a success."""
+def test_a_change_that_cannot_be_saved_is_an_error(app: Flask, redis_wire: Relay) -> None:
+    """Saving happens after the view; its failure must not look like a success."""
 
     @app.post("/colour")
     def colour() -> str:
@@ -129,7 +129,7 @@ def test_a_change_that_cannot_be_saved_is_told(app: Flask, redis_wire: Relay) ->
 
 @pytest.mark.parametrize("how", ["refused", "frozen"])
 def test_without_mysql_only_the_login_fails(client: FlaskClient, mysql_wire: Relay, how: str) -> None:
-    """Logged-in users do not notice that MySQL is gone; it comes back by itself."""
+    """Logged-in users are unaffected by a MySQL outage, and logins recover by themselves."""
     log_in(client)
     break_wire(mysql_wire, how)
     started = time.monotonic()
@@ -142,7 +142,7 @@ def test_without_mysql_only_the_login_fails(client: FlaskClient, mysql_wire: Rel
 
 
 def test_a_failed_login_that_was_not_checked_does_not_count(client: FlaskClient, mysql_wire: Relay) -> None:
-    """An outage must not use up anybody's attempts."""
+    """An outage must not use up a user's attempts."""
     mysql_wire.refuse()
     for _ in range(6):
         assert_unavailable(client.post("/login", json=RIGHT))
@@ -158,13 +158,13 @@ def test_the_first_login_after_a_restart_of_mysql_succeeds(client: FlaskClient, 
 
 
 def test_the_second_address_of_mysql_serves_when_the_first_does_not(make_app: Any, mysql_wire: Relay) -> None:
-    """A longer list in the inventory is all that a second server needs."""
+    """A second server only needs a longer list in the inventory."""
     client = make_app(mysql=(("127.0.0.1", 1), mysql_wire.address)).test_client()
     assert client.post("/login", json=RIGHT).status_code == 200
 
 
 def test_a_wrong_password_for_redis_or_mysql_is_an_outage(make_app: Any) -> None:
-    """A bad deploy of a secret must not answer 500, nor wait for what cannot get better."""
+    """A wrong secret must not cause a 500, nor retries that cannot succeed."""
     started = time.monotonic()
     assert_unavailable(make_app(redis_password="x").test_client().post("/login", json=RIGHT))
     assert time.monotonic() - started < 0.9

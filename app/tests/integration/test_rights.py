@@ -1,4 +1,4 @@
-"""The app's accounts can do what the app does, and nothing else."""
+"""The app's accounts can do what the app needs, and nothing else."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ ADMINISTRATORS = {"auth", "config|resetstat", "info"}
 def test_the_list_of_redis_commands_is_exact(
     make_app: Callable[..., Flask], store: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A command that is missing fails every other test; one that is not needed fails this one."""
+    """A missing command fails other tests; one that is not needed fails this one."""
     monkeypatch.setattr("revezamento.cli.LONGEST_LOGIN_SECONDS", 0)
     app = make_app(login_failures_per_user=1)
 
@@ -41,8 +41,10 @@ def test_the_list_of_redis_commands_is_exact(
 
 
 @pytest.mark.parametrize("command", ["KEYS *", "FLUSHALL", "CONFIG GET *", "GET other:key", "SCAN 0", "ACL LIST"])
-def test_a_stolen_redis_password_opens_no_more(redis_server: tuple[redis.Redis, tuple[str, int]], command: str) -> None:
-    """Other keys, other users' ids and the server itself stay closed."""
+def test_a_stolen_redis_password_gives_no_further_access(
+    redis_server: tuple[redis.Redis, tuple[str, int]], command: str
+) -> None:
+    """Other keys, the ids of sessions and the server itself stay closed."""
     client = redis.Redis(*redis_server[1], username=ACCOUNT, password=PASSWORD)
     with client, pytest.raises(redis.exceptions.NoPermissionError):
         client.execute_command(*command.split())
@@ -59,10 +61,10 @@ def test_a_stolen_redis_password_opens_no_more(redis_server: tuple[redis.Redis, 
         "SELECT * FROM mysql.global_priv",
     ],
 )
-def test_a_stolen_mysql_password_opens_no_more(
+def test_a_stolen_mysql_password_gives_no_further_access(
     mysql_server: tuple[Any, tuple[str, int]], table: Any, statement: str
 ) -> None:
-    """The app reads users and renews hashes: making, freeing or removing them is the administrator's."""
+    """The app reads users and updates hashes; adding, enabling and removing users is for administrators."""
     host, port = mysql_server[1]
     connection = pymysql.connect(host=host, port=port, user=ACCOUNT, password=PASSWORD, database=DATABASE)
     with connection, connection.cursor() as cursor, pytest.raises(pymysql.OperationalError, match="denied"):
@@ -70,7 +72,7 @@ def test_a_stolen_mysql_password_opens_no_more(
 
 
 def test_the_schema_can_be_applied_again(mysql_server: tuple[Any, tuple[str, int]], table: Any) -> None:
-    """Provisioning applies it on every run, one statement a file, and must not lose a user."""
+    """Provisioning applies it on every run, one statement per file, and must not lose users."""
     cursor, _ = mysql_server
     for path in sorted(SCHEMA.glob("*.sql")):
         statement = path.read_text()
@@ -82,7 +84,7 @@ def test_the_schema_can_be_applied_again(mysql_server: tuple[Any, tuple[str, int
 
 
 def test_names_are_compared_byte_by_byte(table: Any) -> None:
-    """Accents and case make another name on MariaDB and MySQL alike; the app brings names into one form."""
+    """Accents and case distinguish names on MariaDB and MySQL alike; the app normalizes names."""
     for name, count in (("ana", 1), ("ANA", 0), ("aná", 0)):
         table.execute("SELECT COUNT(*) FROM users WHERE usuario = %s", (name,))
         assert table.fetchone() == (count,)

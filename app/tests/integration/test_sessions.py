@@ -1,4 +1,4 @@
-"""The rules that make a session safe, each seen from outside: through HTTP and in the real Redis."""
+"""The rules that make sessions safe, tested through HTTP and in a real Redis."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ def key(sid: str) -> str:
 
 
 def test_redis_holds_the_hash_of_the_id_and_never_the_id(client: FlaskClient, store: redis.Redis) -> None:
-    """Who reads Redis or its backup must not be able to take over a session."""
+    """Someone who reads Redis or its backup must not be able to take over a session."""
     sid = log_in(client)
     client.get("/perfil")
     assert store.exists(key(sid)) == 1
@@ -32,20 +32,20 @@ def test_redis_holds_the_hash_of_the_id_and_never_the_id(client: FlaskClient, st
 
 
 def test_the_value_is_json_with_the_user_and_no_secret(client: FlaskClient, store: redis.Redis) -> None:
-    """JSON executes nothing when it is read, and a hash of a password has no business there."""
+    """Reading JSON executes nothing, and password hashes do not belong there."""
     value = json.loads(str(store.get(key(log_in(client)))))
     assert sorted(value) == ["created", "email", "id", "nome", "usuario"]
 
 
 @pytest.mark.parametrize("sid", MALFORMED)
 def test_a_malformed_id_never_reaches_redis(client: FlaskClient, redis_wire: Relay, sid: str) -> None:
-    """Garbage must cost nothing and must not become part of a command."""
+    """Garbage must not cost a round trip or become part of a command."""
     assert use_cookie(client, sid).get("/perfil").status_code == 401
     assert redis_wire.answers == 0
 
 
 def test_an_unknown_id_is_not_adopted(client: FlaskClient, store: redis.Redis) -> None:
-    """Who plants an id in a victim's browser must not know the victim's session (fixation)."""
+    """An attacker who plants an id in a victim's browser must not learn the victim's session (fixation)."""
     planted = "A" * 43
     assert use_cookie(client, planted).get("/perfil").status_code == 401
     assert store.keys("*") == []
@@ -54,7 +54,7 @@ def test_an_unknown_id_is_not_adopted(client: FlaskClient, store: redis.Redis) -
 
 
 def test_a_login_gives_a_new_id_and_ends_the_old_session(client: FlaskClient, store: redis.Redis) -> None:
-    """An id that was seen before the login must be worth nothing after it."""
+    """An id that leaked before the login must be worthless after it."""
     old = log_in(client)
     client.get("/perfil")
     new = log_in(client, "bruno")
@@ -64,14 +64,14 @@ def test_a_login_gives_a_new_id_and_ends_the_old_session(client: FlaskClient, st
 
 
 def test_a_failed_login_keeps_the_session(client: FlaskClient) -> None:
-    """A typing error in another form must log nobody out."""
+    """A typing error in another tab must not log the user out."""
     log_in(client)
     assert client.post("/login", json={"usuario": "ana", "senha": "errada"}).status_code == 401
     assert client.get("/perfil").status_code == 200
 
 
-def test_a_logged_out_id_is_dead_on_every_server(make_app: Callable[..., Flask], store: redis.Redis) -> None:
-    """Logging out on one server must count on all of them at once."""
+def test_a_logged_out_id_is_invalid_on_every_server(make_app: Callable[..., Flask], store: redis.Redis) -> None:
+    """A logout on one server takes effect on all of them at once."""
     here, there = make_app().test_client(), make_app().test_client()
     use_cookie(there, log_in(here))
     assert there.get("/perfil").status_code == 200
@@ -81,7 +81,7 @@ def test_a_logged_out_id_is_dead_on_every_server(make_app: Callable[..., Flask],
 
 
 def test_logout_expires_the_cookie_and_needs_no_session(client: FlaskClient) -> None:
-    """Logging out twice is no error."""
+    """Logging out twice is not an error."""
     log_in(client)
     for _ in range(2):
         answer = client.post("/logout")
@@ -94,7 +94,7 @@ def test_logout_expires_the_cookie_and_needs_no_session(client: FlaskClient) -> 
 def test_a_request_in_flight_does_not_revive_a_logged_out_session(
     app: Flask, store: redis.Redis, in_flight: str
 ) -> None:
-    """The bug that session libraries have: the slow request saves what the logout has just deleted."""
+    """A common bug in session libraries: a slow request saves what the logout has just deleted."""
     is_inside, may_go_on = threading.Event(), threading.Event()
 
     @app.get("/slow")
@@ -121,8 +121,8 @@ def test_a_request_in_flight_does_not_revive_a_logged_out_session(
     assert use_cookie(client, sid).get("/perfil").status_code == 401
 
 
-def test_a_change_is_saved_without_a_new_lease(app: Flask, store: redis.Redis) -> None:
-    """Session and counter must keep ending together, so a write may not prolong one of them alone."""
+def test_a_change_is_saved_without_a_new_expiry(app: Flask, store: redis.Redis) -> None:
+    """Session and counter must expire together, so a write must not extend only one of them."""
 
     @app.post("/colour")
     def colour() -> str:
@@ -143,7 +143,7 @@ def test_a_change_is_saved_without_a_new_lease(app: Flask, store: redis.Redis) -
 
 
 def test_an_unchanged_session_is_not_written(app: Flask, store: redis.Redis) -> None:
-    """Last writer wins on the whole value, so who changes nothing must write nothing."""
+    """The last writer overwrites the whole value, so a request without changes must not write."""
     client = app.test_client()
     log_in(client)
     store.config_resetstat()
@@ -152,19 +152,19 @@ def test_an_unchanged_session_is_not_written(app: Flask, store: redis.Redis) -> 
 
 
 def test_nobody_gets_a_session_without_a_login(app: Flask, store: redis.Redis) -> None:
-    """Writing for strangers would let them fill Redis."""
+    """Otherwise anonymous clients could fill Redis."""
 
-    @app.get("/stranger")
-    def stranger() -> str:
+    @app.get("/anonymous")
+    def anonymous() -> str:
         session["colour"] = "blue"
         return ""
 
-    assert app.test_client().get("/stranger").status_code == 500
+    assert app.test_client().get("/anonymous").status_code == 500
     assert store.keys("*") == []
 
 
 def test_the_profile_costs_one_round_trip(client: FlaskClient, redis_wire: Relay) -> None:
-    """It is the hot path: reading, prolonging and counting go together."""
+    """It is the hot path: reading, extending and counting take one call."""
     log_in(client)
     client.get("/perfil")
     before = redis_wire.answers
@@ -173,8 +173,8 @@ def test_the_profile_costs_one_round_trip(client: FlaskClient, redis_wire: Relay
 
 
 @pytest.mark.parametrize("path", ["/livez", "/metrics", "/nothing-here"])
-def test_what_needs_no_session_asks_no_redis(client: FlaskClient, redis_wire: Relay, path: str) -> None:
-    """A session is read at its first use, not because a cookie came along."""
+def test_a_route_without_a_session_does_not_ask_redis(client: FlaskClient, redis_wire: Relay, path: str) -> None:
+    """A session is read on first use, not because there is a cookie."""
     log_in(client)
     before = redis_wire.answers
     client.get(path)
@@ -182,7 +182,7 @@ def test_what_needs_no_session_asks_no_redis(client: FlaskClient, redis_wire: Re
 
 
 def test_visits_count_up_across_servers_without_a_gap(make_app: Callable[..., Flask]) -> None:
-    """The counter is the proof on the page that the session is one."""
+    """The counter on the page proves that all servers share one session."""
     servers = [make_app(server_name=f"Servidor {number}").test_client() for number in (1, 2, 3)]
     sid = log_in(servers[0])
     answers = [fields(use_cookie(servers[turn % 3], sid).get("/perfil")) for turn in range(9)]
@@ -192,14 +192,14 @@ def test_visits_count_up_across_servers_without_a_gap(make_app: Callable[..., Fl
 
 
 def test_head_does_not_count_as_a_visit(client: FlaskClient) -> None:
-    """A method that only looks must not leave a gap in the counter."""
+    """A safe method must not leave a gap in the counter."""
     log_in(client)
     assert client.head("/perfil").status_code == 200
     assert fields(client.get("/perfil"))["visitas"] == 1
 
 
-def test_every_read_prolongs_the_session(make_app: Callable[..., Flask], store: redis.Redis) -> None:
-    """Who keeps working is not logged out by the idle time."""
+def test_every_read_extends_the_session(make_app: Callable[..., Flask], store: redis.Redis) -> None:
+    """The idle time does not log out active users."""
     client = make_app(session_idle_seconds=100).test_client()
     sid = log_in(client)
     store.expire(key(sid), 10)
@@ -209,7 +209,7 @@ def test_every_read_prolongs_the_session(make_app: Callable[..., Flask], store: 
 
 
 def test_an_idle_session_ends(make_app: Callable[..., Flask], store: redis.Redis) -> None:
-    """A forgotten session must not stay open, and leaves nothing of its own behind."""
+    """A forgotten session must not stay open, and leaves no keys behind."""
     client = make_app(session_idle_seconds=1).test_client()
     sid = log_in(client)
     assert client.get("/perfil").status_code == 200
@@ -217,8 +217,10 @@ def test_an_idle_session_ends(make_app: Callable[..., Flask], store: redis.Redis
     assert client.get("/perfil").status_code == 401
 
 
-def test_no_use_prolongs_a_session_over_its_lifetime(make_app: Callable[..., Flask], store: redis.Redis) -> None:
-    """A stolen session that is kept busy must end too."""
+def test_activity_does_not_extend_a_session_past_its_lifetime(
+    make_app: Callable[..., Flask], store: redis.Redis
+) -> None:
+    """A stolen session must end even if it is kept active."""
     client = make_app(session_idle_seconds=60, session_lifetime_seconds=100).test_client()
     sid = log_in(client)
     value = json.loads(str(store.get(key(sid))))
@@ -227,8 +229,8 @@ def test_no_use_prolongs_a_session_over_its_lifetime(make_app: Callable[..., Fla
     assert store.exists(key(sid), key(sid) + ":visits") == 0
 
 
-def test_the_end_told_is_the_earlier_of_idle_time_and_lifetime(make_app: Callable[..., Flask]) -> None:
-    """The page must not promise time that the session does not have."""
+def test_the_reported_expiry_is_the_earlier_of_idle_time_and_lifetime(make_app: Callable[..., Flask]) -> None:
+    """The page must not show more time than the session has."""
     for idle, lifetime, expected in ((60, 1000, 60), (1000, 60, 60)):
         client = make_app(session_idle_seconds=idle, session_lifetime_seconds=lifetime).test_client()
         log_in(client)
@@ -252,8 +254,8 @@ CORRUPT = {
 
 
 @pytest.mark.parametrize("what", CORRUPT)
-def test_a_corrupt_value_is_no_session_and_goes_away(app: Flask, store: redis.Redis, what: str) -> None:
-    """A value that cannot be read must not answer 500 for ever, nor be executed; it is told and counted."""
+def test_a_corrupt_value_is_deleted_and_is_no_session(app: Flask, store: redis.Redis, what: str) -> None:
+    """An unreadable value must neither cause a 500 on every request nor be executed; it is logged and counted."""
     client = app.test_client()
     sid = log_in(client)
     store.set(key(sid), CORRUPT[what], keepttl=True)
@@ -265,8 +267,8 @@ def test_a_corrupt_value_is_no_session_and_goes_away(app: Flask, store: redis.Re
 
 
 @pytest.mark.parametrize("suffix", ["", ":visits"])
-def test_a_key_of_another_kind_is_no_session(client: FlaskClient, store: redis.Redis, suffix: str) -> None:
-    """Whatever got there, it is not ours: not logged in, rather than a failure that repeats itself."""
+def test_a_key_of_another_type_is_no_session(client: FlaskClient, store: redis.Redis, suffix: str) -> None:
+    """The user is logged out instead of getting the same error again and again."""
     sid = log_in(client)
     store.delete(key(sid) + suffix)
     store.rpush(key(sid) + suffix, "a", "b")
@@ -275,7 +277,7 @@ def test_a_key_of_another_kind_is_no_session(client: FlaskClient, store: redis.R
 
 
 def test_two_users_never_see_each_other(app: Flask) -> None:
-    """The reason why there are sessions."""
+    """Sessions must stay apart."""
     ana, bruno = app.test_client(), app.test_client()
     log_in(ana, "ana")
     log_in(bruno, "bruno")
@@ -287,15 +289,15 @@ def test_two_users_never_see_each_other(app: Flask) -> None:
 
 
 def test_one_user_may_have_several_sessions(app: Flask) -> None:
-    """Logging out on the telephone must not log out the computer."""
+    """Logging out on the phone must not log out the computer."""
     phone, computer = app.test_client(), app.test_client()
     assert log_in(phone) != log_in(computer)
     phone.post("/logout")
     assert fields(computer.get("/perfil"))["visitas"] == 1
 
 
-def test_the_index_forgets_sessions_that_are_over(app: Flask, store: redis.Redis) -> None:
-    """A program that logs in every minute for a year must not fill Redis."""
+def test_the_index_drops_expired_sessions(app: Flask, store: redis.Redis) -> None:
+    """A program that logs in every minute must not fill Redis over time."""
     client = app.test_client()
     log_in(client)
     (index,) = store.keys("user:*")
@@ -305,8 +307,8 @@ def test_the_index_forgets_sessions_that_are_over(app: Flask, store: redis.Redis
     assert 0 < store.ttl(index) <= 43_200
 
 
-def test_every_key_has_an_end(app: Flask, store: redis.Redis) -> None:
-    """With `noeviction`, a key that never ends is memory that never comes back."""
+def test_every_key_expires(app: Flask, store: redis.Redis) -> None:
+    """With `noeviction`, a key without expiry holds its memory forever."""
     client = app.test_client()
     client.post("/login", json={"usuario": "ana", "senha": "errada"})
     client.post("/login", json={"usuario": "ninguem", "senha": "errada"})
@@ -317,8 +319,8 @@ def test_every_key_has_an_end(app: Flask, store: redis.Redis) -> None:
     assert all(store.ttl(name) > 0 for name in names)
 
 
-def test_the_cookie_is_closed_to_scripts_and_to_other_sites(make_app: Callable[..., Flask]) -> None:
-    """The id is the key to the session: a page's script has no need of it."""
+def test_scripts_and_other_sites_cannot_use_the_cookie(make_app: Callable[..., Flask]) -> None:
+    """The id opens the session, and scripts do not need it."""
     client = make_app(session_lifetime_seconds=5000).test_client()
     body = {"usuario": "ana", "senha": SENHAS["ana"]}
     cookie: str = client.post("/login", json=body).headers["Set-Cookie"]
@@ -328,7 +330,7 @@ def test_the_cookie_is_closed_to_scripts_and_to_other_sites(make_app: Callable[.
 
 
 def test_cookie_name_and_secure_flag_are_one_setting(make_app: Callable[..., Flask]) -> None:
-    """With TLS the cookie becomes `__Host-sessao` without a change of the code."""
+    """With TLS the cookie becomes `__Host-sessao` without a code change."""
     client = make_app(cookie_name="__Host-sessao", cookie_secure=True).test_client()
     body = {"usuario": "ana", "senha": SENHAS["ana"]}
     cookie = client.post("/login", json=body, base_url="https://localhost").headers["Set-Cookie"]
@@ -338,7 +340,7 @@ def test_cookie_name_and_secure_flag_are_one_setting(make_app: Callable[..., Fla
 
 
 def test_the_fingerprint_gives_away_neither_id_nor_key(client: FlaskClient) -> None:
-    """It stands on the page, so it must open nothing."""
+    """The page shows it, so it must not open anything."""
     sid = log_in(client)
     shown = fields(client.get("/perfil"))["sessao"]
     assert len(shown) == 8

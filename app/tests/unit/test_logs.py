@@ -1,4 +1,4 @@
-"""One JSON line a request, with all that a search needs and nothing secret."""
+"""One JSON line per request, with everything that a search needs and no secrets."""
 
 import io
 import json
@@ -17,7 +17,7 @@ REQUEST_ID = "0123456789abcdef0123456789abcdef"
 
 @pytest.fixture
 def lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """What the app has written, line by line."""
+    """The lines that the app has logged."""
     handlers, level = logging.root.handlers[:], logging.root.level
     stream = io.StringIO()
     logs.configure(stream)
@@ -28,7 +28,7 @@ def lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
 
 
 def test_a_request_is_one_line(make_settings: Callable[..., Settings], lines: Callable[[], Any]) -> None:
-    """Who asked what of whom, with which result and how fast."""
+    """It shows the client, the request, the backend, the result and the time."""
     client = create_app(make_settings()).test_client()
     client.get("/perfil?token=secret", headers={"X-Request-Id": REQUEST_ID}, environ_overrides={"REMOTE_ADDR": "::1"})
     (line,) = lines()
@@ -47,10 +47,10 @@ def test_a_request_is_one_line(make_settings: Callable[..., Settings], lines: Ca
 
 
 @pytest.mark.parametrize("given", [None, "", "short", "x" * 65, 'x"}\n{"event":"forged', "é" * 10])
-def test_a_request_id_of_another_shape_is_replaced(
+def test_a_malformed_request_id_is_replaced(
     make_settings: Callable[..., Settings], lines: Callable[[], Any], given: str | None
 ) -> None:
-    """A client may send what it likes; the log keeps its own shape."""
+    """A client may send anything; the log keeps its format."""
     client = create_app(make_settings()).test_client()
     client.get("/livez", environ_overrides={} if given is None else {"HTTP_X_REQUEST_ID": given})
     (line,) = lines()
@@ -61,7 +61,7 @@ def test_a_request_id_of_another_shape_is_replaced(
 def test_neither_cookie_nor_password_nor_body_is_logged(
     make_settings: Callable[..., Settings], lines: Callable[[], Any]
 ) -> None:
-    """Logs are copied to places where sessions and passwords must not go; Redis is out of reach here as well."""
+    """Logs are copied to places where sessions and passwords must not appear. Redis is unreachable here."""
     client = create_app(make_settings()).test_client()
     client.set_cookie("sessao", "S" * 43)
     client.post("/login", json={"usuario": "ana", "senha": "segredo-da-ana"})
@@ -74,7 +74,7 @@ def test_neither_cookie_nor_password_nor_body_is_logged(
 def test_a_traceback_is_one_line_with_the_requests_id(
     make_settings: Callable[..., Settings], lines: Callable[[], Any]
 ) -> None:
-    """An error of ours must be found by the id that the user's nginx line shows."""
+    """An error must be found by the id that nginx has logged."""
     app = create_app(make_settings())
 
     @app.get("/broken")
@@ -89,7 +89,7 @@ def test_a_traceback_is_one_line_with_the_requests_id(
 
 
 def test_a_long_outage_does_not_flood_the_log(lines: Callable[[], Any]) -> None:
-    """A thousand requests fail alike; the request lines count them already."""
+    """The request lines already count the failures."""
     report = logs.DownLog(Metrics(multiprocess=False)).report
     for _ in range(100):
         report("redis", ConnectionError("refused"))

@@ -21,40 +21,42 @@ FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
         (FIREFOX, "text/html"),
     ],
 )
-def test_an_error_comes_in_the_form_that_the_client_prefers(lonely: Any, accept: str | None, mimetype: str) -> None:
-    """A program that says nothing is a program."""
+def test_an_error_comes_in_the_form_that_the_client_prefers(offline: Any, accept: str | None, mimetype: str) -> None:
+    """A client without preferences gets JSON."""
     headers = {"Accept": accept} if accept else {}
-    answer = lonely.get("/nothing-here", headers=headers)
+    answer = offline.get("/nothing-here", headers=headers)
     assert (answer.status_code, answer.mimetype) == (404, mimetype)
 
 
 @pytest.mark.parametrize(
     ("accept_language", "word"),
     [
-        (None, "Nada"),
-        ("*", "Nada"),
-        ("de", "Nada"),
-        ("pt-BR,pt;q=0.9,en;q=0.8", "Nada"),
+        (None, "nada"),
+        ("*", "nada"),
+        ("de", "nada"),
+        ("pt-BR,pt;q=0.9,en;q=0.8", "nada"),
         ("en;q=0.5, pt;q=0.4", "nothing"),
         ("en", "nothing"),
         ("en-US,en;q=0.9", "nothing"),
         ("de, en;q=0.5", "nothing"),
     ],
 )
-def test_errors_are_portuguese_unless_english_is_preferred(lonely: Any, accept_language: str | None, word: str) -> None:
-    """The lab speaks Portuguese, and is polite to guests."""
+def test_errors_are_portuguese_unless_english_is_preferred(
+    offline: Any, accept_language: str | None, word: str
+) -> None:
+    """Portuguese is the default."""
     headers = {"Accept-Language": accept_language} if accept_language else {}
-    assert word in lonely.get("/nothing-here", headers=headers).json["erro"]
+    assert word in offline.get("/nothing-here", headers=headers).json["erro"]
 
 
-def test_a_page_tells_its_language(lonely: Any) -> None:
-    """A screen reader pronounces by it."""
-    for asked, told in (("pt-BR", "pt-BR"), ("en", "en")):
-        page = lonely.get("/nothing-here", headers={"Accept": "text/html", "Accept-Language": asked})
-        assert f'<html lang="{told}">' in page.text
+def test_a_page_declares_its_language(offline: Any) -> None:
+    """Screen readers need it for the pronunciation."""
+    for asked, shown in (("pt-BR", "pt-BR"), ("en", "en")):
+        page = offline.get("/nothing-here", headers={"Accept": "text/html", "Accept-Language": asked})
+        assert f'<html lang="{shown}">' in page.text
 
 
-def test_everything_is_said_in_both_languages() -> None:
-    """A text that is missing would be a 500 on a bad day."""
+def test_every_text_has_both_languages() -> None:
+    """A missing text would turn an error into a 500."""
     assert all(text.keys() == {"pt", "en"} for text in MESSAGES.values())
     assert LABELS["pt"].keys() == LABELS["en"].keys()

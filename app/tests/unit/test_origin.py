@@ -26,9 +26,9 @@ def post(client: Any, headers: dict[str, str], base_url: str = HOST) -> int:
         {"Origin": "http://[broken"},
     ],
 )
-def test_a_post_from_another_site_is_refused(lonely: Any, headers: dict[str, str]) -> None:
-    """The browser sends the cookie along, so the cookie proves nothing."""
-    assert post(lonely, headers) == 403
+def test_a_post_from_another_site_is_refused(offline: Any, headers: dict[str, str]) -> None:
+    """The browser sends the cookie as well, so the cookie proves nothing."""
+    assert post(offline, headers) == 403
 
 
 @pytest.mark.parametrize(
@@ -41,23 +41,23 @@ def test_a_post_from_another_site_is_refused(lonely: Any, headers: dict[str, str
         {"Origin": HOST},
     ],
 )
-def test_a_post_of_our_own_page_or_of_a_program_is_served(lonely: Any, headers: dict[str, str]) -> None:
-    """Programs send neither header; an old browser sends `Origin` alone."""
-    assert post(lonely, headers) == 204
+def test_a_post_from_our_own_page_or_a_program_is_served(offline: Any, headers: dict[str, str]) -> None:
+    """Programs send neither header; old browsers send only `Origin`."""
+    assert post(offline, headers) == 204
 
 
-def test_the_port_belongs_to_the_origin(lonely: Any) -> None:
+def test_the_port_belongs_to_the_origin(offline: Any) -> None:
     """Two ports are two sites."""
-    assert post(lonely, {"Origin": "http://localhost:8080"}, "http://localhost:8080") == 204
-    assert post(lonely, {"Origin": "http://localhost:9090"}, "http://localhost:8080") == 403
+    assert post(offline, {"Origin": "http://localhost:8080"}, "http://localhost:8080") == 204
+    assert post(offline, {"Origin": "http://localhost:9090"}, "http://localhost:8080") == 403
 
 
-def test_looking_is_free(lonely: Any) -> None:
+def test_a_get_from_another_site_is_served(offline: Any) -> None:
     """A link on another site may lead to the profile."""
-    assert lonely.get("/perfil", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 401
+    assert offline.get("/perfil", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 401
 
 
-def test_the_refusal_explains_itself(lonely: Any) -> None:
-    """Somebody will meet it through a wrong proxy."""
-    answer = lonely.post("/logout", headers={"Sec-Fetch-Site": "cross-site"})
+def test_the_refusal_explains_itself(offline: Any) -> None:
+    """A misconfigured proxy can cause it."""
+    answer = offline.post("/logout", headers={"Sec-Fetch-Site": "cross-site"})
     assert "outro site" in answer.json["erro"]

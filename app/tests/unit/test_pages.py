@@ -1,4 +1,4 @@
-"""The pages, static ones and templates: safe under a strict policy, and useful without JavaScript."""
+"""Static pages and templates: they follow a strict content security policy and work without JavaScript."""
 
 import gzip
 import re
@@ -21,15 +21,15 @@ def test_nothing_is_inline_and_nothing_comes_from_elsewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_what_a_page_names_exists(page: Path) -> None:
-    """A wrong path shows only in the browser's console."""
+def test_every_path_in_a_page_exists(page: Path) -> None:
+    """A wrong path would show only in the browser's console."""
     routes = {"/", "/login", "/logout", "/perfil"}
     for path in re.findall(r"(?:src|href|action)=\"(/[^\"]*)\"", page.read_text()):
         assert path in routes or (WEB / path[1:]).is_file(), path
 
 
 def test_the_first_page_logs_in_without_javascript() -> None:
-    """The form alone says where to send what."""
+    """The plain form has everything it needs."""
     text = (WEB / "index.html").read_text()
     assert '<form id="login" method="post" action="/login">' in text
     assert 'name="usuario"' in text
@@ -37,7 +37,7 @@ def test_the_first_page_logs_in_without_javascript() -> None:
 
 
 def test_the_first_page_shows_the_whole_profile() -> None:
-    """Each field of the wire."""
+    """Each field of the documented response."""
     shown = set(re.findall(r'data-field="(\w+)"', (WEB / "index.html").read_text()))
     assert shown == SHOWN
 

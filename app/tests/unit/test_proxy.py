@@ -1,4 +1,4 @@
-"""Who the client is: what a frontend says counts, what anybody else says does not."""
+"""Forwarded headers count if they come from a frontend, and only then."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from flask import request
 from revezamento import create_app
 from revezamento.settings import Settings
 
-FRONTEND, STRANGER = "192.0.2.20", "192.0.2.99"
+FRONTEND, OTHER = "192.0.2.20", "192.0.2.99"
 
 
 @pytest.fixture
@@ -27,18 +27,20 @@ def seen(make_settings: Callable[..., Settings]) -> Callable[..., Any]:
     return ask
 
 
-def test_a_frontend_tells_the_clients_address_host_and_scheme(seen: Callable[..., Any]) -> None:
-    """Else every user would have the address of a frontend, and one limit."""
-    told = seen(FRONTEND, X_Forwarded_For="198.51.100.7", X_Forwarded_Host="www.example.com", X_Forwarded_Proto="https")
-    assert told == {"address": "198.51.100.7", "host": "www.example.com", "scheme": "https"}
+def test_a_frontend_forwards_the_clients_address_host_and_scheme(seen: Callable[..., Any]) -> None:
+    """Otherwise all users would share the address of a frontend, and one limit."""
+    result = seen(
+        FRONTEND, X_Forwarded_For="198.51.100.7", X_Forwarded_Host="www.example.com", X_Forwarded_Proto="https"
+    )
+    assert result == {"address": "198.51.100.7", "host": "www.example.com", "scheme": "https"}
 
 
-def test_only_what_the_frontend_itself_wrote_counts(seen: Callable[..., Any]) -> None:
-    """A client may send the header too; the frontend's word is the last one."""
+def test_only_the_address_added_by_the_frontend_counts(seen: Callable[..., Any]) -> None:
+    """A client may send the header too; the last address is the frontend's."""
     assert seen(FRONTEND, X_Forwarded_For="203.0.113.1, 198.51.100.7")["address"] == "198.51.100.7"
 
 
-def test_nobody_else_may_forge_an_address(seen: Callable[..., Any]) -> None:
-    """Who reaches a backend past the frontends must not evade the login limit."""
-    told = seen(STRANGER, X_Forwarded_For="198.51.100.7", X_Forwarded_Host="evil.example", X_Forwarded_Proto="https")
-    assert told == {"address": STRANGER, "host": "localhost", "scheme": "http"}
+def test_other_machines_cannot_forge_an_address(seen: Callable[..., Any]) -> None:
+    """A client that bypasses the frontends must not evade the login limit."""
+    result = seen(OTHER, X_Forwarded_For="198.51.100.7", X_Forwarded_Host="evil.example", X_Forwarded_Proto="https")
+    assert result == {"address": OTHER, "host": "localhost", "scheme": "http"}

@@ -1,4 +1,4 @@
-"""A backend starts with good settings or says what is wrong with them."""
+"""A backend starts with valid settings, or explains what is wrong."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ GOOD = {
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """A good environment and nothing else; the secrets are files, as systemd gives them."""
+    """A valid environment and nothing else; the secrets are files, as systemd provides them."""
     for name in [name for name in os.environ if name.startswith("REVEZAMENTO_")]:
         monkeypatch.delenv(name)
     for name, value in GOOD.items():
@@ -31,7 +31,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
 
 
 def test_a_good_environment_is_read() -> None:
-    """Addresses become pairs, secrets lose the newline of their file, the rest has defaults."""
+    """Addresses become pairs, secrets lose their trailing newline, and the rest has defaults."""
     settings = read_settings()
     assert settings.server_name == "Servidor 1"
     assert settings.redis == ("192.0.2.4", 6379)
@@ -43,15 +43,15 @@ def test_a_good_environment_is_read() -> None:
     assert settings.trusted_proxies == ()
 
 
-def test_secrets_do_not_show(tmp_path: Path) -> None:
-    """Settings end up in tracebacks and logs."""
+def test_secrets_are_not_shown(tmp_path: Path) -> None:
+    """Settings may end up in tracebacks and logs."""
     (tmp_path / "mysql_admin_password").write_text("secret of the administrator")
     assert "secret of" not in repr(read_settings())
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_what_has_no_default_must_be_set(environment: pytest.MonkeyPatch, name: str) -> None:
-    """An address of the lab in the code would hide a wrong inventory."""
+def test_a_setting_without_a_default_must_be_set(environment: pytest.MonkeyPatch, name: str) -> None:
+    """A default address would hide a wrong inventory."""
     environment.delenv(name)
     with pytest.raises(SettingsError, match=f"{name} is not set"):
         read_settings()
@@ -75,15 +75,15 @@ def test_what_has_no_default_must_be_set(environment: pytest.MonkeyPatch, name: 
         ("REVEZAMENTO_COOKIE_NAME", "a;b", "for example sessao"),
         ("REVEZAMENTO_COOKIE_NAME", "__Host-sessao", "REVEZAMENTO_COOKIE_SECURE=true"),
         ("REVEZAMENTO_TRUSTED_PROXIES", "frontend1", "must be IP addresses"),
-        ("REVEZAMENTO_METRICS_DIR", "/nowhere/at/all", "must be a directory that exists"),
+        ("REVEZAMENTO_METRICS_DIR", "/nowhere/at/all", "must be an existing directory"),
         ("REVEZAMENTO_THREAD", "4", "did you mean REVEZAMENTO_THREADS?"),
-        ("REVEZAMENTO_XYZZY", "4", "there is no such setting; remove it"),
+        ("REVEZAMENTO_XYZZY", "4", "unknown setting; remove it"),
     ],
 )
 def test_a_bad_value_is_named_with_its_remedy(
     environment: pytest.MonkeyPatch, name: str, value: str, remedy: str
 ) -> None:
-    """Who made the mistake reads the message, and should not have to read the code."""
+    """The message must be enough to fix the mistake."""
     environment.setenv(name, value)
     with pytest.raises(SettingsError) as refused:
         read_settings()
@@ -91,8 +91,8 @@ def test_a_bad_value_is_named_with_its_remedy(
     assert remedy in str(refused.value)
 
 
-def test_all_problems_are_told_at_once(environment: pytest.MonkeyPatch) -> None:
-    """One deploy for each mistake would be a long evening."""
+def test_all_problems_are_reported_at_once(environment: pytest.MonkeyPatch) -> None:
+    """One attempt shows every mistake."""
     environment.setenv("REVEZAMENTO_THREADS", "x")
     environment.setenv("REVEZAMENTO_REDIS", "x")
     environment.delenv("CREDENTIALS_DIRECTORY")
@@ -108,12 +108,12 @@ def test_a_missing_secret_is_named(tmp_path: Path, name: str, content: str | Non
     (tmp_path / name).unlink()
     if content is not None:
         (tmp_path / name).write_text(content)
-    with pytest.raises(SettingsError, match=f"secret {name}: nothing readable in .*{name}"):
+    with pytest.raises(SettingsError, match=f"secret {name}: cannot be read from .*{name}"):
         read_settings()
 
 
-def test_a_process_with_bad_settings_ends_with_the_explanation(environment: pytest.MonkeyPatch) -> None:
-    """The command line and gunicorn alike: no traceback, and an exit status that systemd sees."""
+def test_a_process_with_bad_settings_exits_with_an_explanation(environment: pytest.MonkeyPatch) -> None:
+    """Both the command line and gunicorn exit with an error status and without a traceback."""
     environment.setenv("REVEZAMENTO_THREADS", "x")
     for arguments in (
         ["flask", "--app", "revezamento", "users", "list"],

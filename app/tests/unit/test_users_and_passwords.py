@@ -1,4 +1,4 @@
-"""One form for a name, one profile for a hash."""
+"""User names are normalized, and hashes have fixed parameters."""
 
 import unicodedata
 
@@ -21,20 +21,20 @@ from revezamento.users import canonical
         ("josé", "josé"),
     ],
 )
-def test_a_name_has_one_form(typed: str, name: str) -> None:
-    """However it was typed; but an accent makes another name."""
+def test_names_are_normalized(typed: str, name: str) -> None:
+    """Case, width and spaces do not matter, but accents do."""
     assert canonical(typed) == name
     assert canonical(name) == name
 
 
 @pytest.mark.parametrize("typed", ["", "  ", "a\0b", "a\nb", "a\u200bb", "\ud800", "x" * 65, "ﷺ" * 4])
-def test_what_cannot_be_a_name(typed: str) -> None:
-    """Too long also where it grows when it is brought into form."""
+def test_invalid_names(typed: str) -> None:
+    """This includes names that become too long when they are normalized."""
     assert canonical(typed) is None
 
 
 @pytest.mark.parametrize(
-    ("senha", "is_one"),
+    ("senha", "is_valid"),
     [
         ("x", True),
         ("x" * 128, True),
@@ -45,18 +45,18 @@ def test_what_cannot_be_a_name(typed: str) -> None:
         ("\ud800", False),
     ],
 )
-def test_what_can_be_a_password(senha: str, is_one: bool) -> None:
-    """Everything that people type, in a length that costs nothing to hash."""
-    assert is_password(senha) is is_one
+def test_valid_passwords(senha: str, is_valid: bool) -> None:
+    """Everything that people can type, up to a length that is cheap to hash."""
+    assert is_password(senha) is is_valid
 
 
-def test_hashes_are_argon2id_at_the_chosen_profile() -> None:
-    """OWASP's smallest: 19 MiB, two passes, one lane; small machines have little memory."""
+def test_hashes_are_argon2id_with_the_chosen_parameters() -> None:
+    """OWASP's smallest parameters: 19 MiB, two passes, one lane. Small machines have little memory."""
     assert Passwords(workers=1).hash("senha-da-ana").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 def test_a_password_matches_its_hash_and_no_other() -> None:
-    """Nor does nobody's hash ever match."""
+    """The dummy hash never matches."""
     passwords = Passwords(workers=1)
     senha_hash = passwords.hash("senha-da-ana")
     assert passwords.verify(senha_hash, "senha-da-ana", 1)
@@ -66,7 +66,7 @@ def test_a_password_matches_its_hash_and_no_other() -> None:
 
 
 def test_a_password_matches_from_every_keyboard() -> None:
-    """One system types "ã" as one character, another as two."""
+    """Some systems type "ã" as one character, others as two."""
     passwords = Passwords(workers=1)
     one, two = (unicodedata.normalize(form, "coração") for form in ("NFC", "NFD"))
     assert one != two
@@ -77,7 +77,7 @@ def test_a_password_matches_from_every_keyboard() -> None:
 def test_workers_share_the_processors(
     monkeypatch: pytest.MonkeyPatch, processors: int | None, workers: int, slots: int
 ) -> None:
-    """Together they never hash more at once than there are processors, and each can hash."""
+    """Together they never hash more at once than there are processors, and each of them can hash."""
     monkeypatch.setattr("os.cpu_count", lambda: processors)
     passwords = Passwords(workers)
     for _ in range(slots):

@@ -1,4 +1,4 @@
-"""What the app answers without Redis and MySQL: refusals, headers, methods."""
+"""Responses that need neither Redis nor MySQL: errors, headers, methods."""
 
 import json
 from collections.abc import Callable
@@ -46,18 +46,18 @@ BAD_BODIES = {
 
 
 @pytest.mark.parametrize("what", BAD_BODIES)
-def test_a_bad_body_is_refused_before_anything_is_asked(lonely: Any, what: str) -> None:
-    """400, not 500, and not 503 although Redis is out of reach here: nothing is worth asking."""
+def test_a_bad_body_is_refused_without_redis(offline: Any, what: str) -> None:
+    """The status is 400, although Redis is unreachable here: the app checks the body first."""
     body, content_type = BAD_BODIES[what]
-    answer = lonely.post("/login", data=body, content_type=content_type)
+    answer = offline.post("/login", data=body, content_type=content_type)
     assert answer.status_code == 400
     assert answer.json["erro"]
 
 
 @pytest.mark.parametrize("content_type", [JSON, FORM])
-def test_a_large_body_is_refused(lonely: Any, content_type: str) -> None:
-    """The largest honest body is a login."""
-    answer = lonely.post("/login", data=b"x" * (MAX_BODY_BYTES + 1), content_type=content_type)
+def test_a_large_body_is_refused(offline: Any, content_type: str) -> None:
+    """The largest valid body is a login."""
+    answer = offline.post("/login", data=b"x" * (MAX_BODY_BYTES + 1), content_type=content_type)
     assert answer.status_code == 413
     assert answer.json["erro"]
 
@@ -73,48 +73,48 @@ def test_a_large_body_is_refused(lonely: Any, content_type: str) -> None:
     ],
 )
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
-def test_another_method_is_refused(lonely: Any, method: str, path: str, allowed: set[str], accept: str) -> None:
-    """A link must not log anybody out, and the answer says what would do."""
-    answer = lonely.open(path, method=method, headers={"Accept": accept})
+def test_another_method_is_refused(offline: Any, method: str, path: str, allowed: set[str], accept: str) -> None:
+    """A link must not log anybody out, and the response lists the valid methods."""
+    answer = offline.open(path, method=method, headers={"Accept": accept})
     assert answer.status_code == 405
     assert answer.mimetype == accept
     assert set(answer.headers["Allow"].split(", ")) == allowed
 
 
-def test_options_tells_the_methods(lonely: Any) -> None:
-    """Without asking Redis, which is out of reach here."""
-    answer = lonely.options("/perfil")
+def test_options_lists_the_methods(offline: Any) -> None:
+    """It does not need Redis, which is unreachable here."""
+    answer = offline.options("/perfil")
     assert answer.status_code == 200
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
 
 
 @pytest.mark.parametrize("path", ["/", "/perfil/", "/static/x", "/perfil.json", "//perfil", "/%00"])
-def test_other_paths_are_not_found(lonely: Any, path: str) -> None:
-    """Static pages are nginx's, and there are no other names for a route."""
-    assert lonely.get(path).status_code == 404
+def test_other_paths_are_not_found(offline: Any, path: str) -> None:
+    """nginx serves the static pages, and a route has only one path."""
+    assert offline.get(path).status_code == 404
 
 
-def test_a_stranger_gets_401_without_a_question_to_redis(lonely: Any) -> None:
-    """There is no id to ask for."""
-    answer = lonely.get("/perfil")
+def test_an_anonymous_client_gets_401_without_redis(offline: Any) -> None:
+    """Without a cookie there is no session to look up."""
+    answer = offline.get("/perfil")
     assert answer.status_code == 401
     assert answer.json["erro"]
     assert "Set-Cookie" not in answer.headers
-    assert lonely.post("/logout").status_code == 204
+    assert offline.post("/logout").status_code == 204
 
 
 @pytest.mark.parametrize("path", ["/perfil", "/livez", "/metrics", "/nothing-here", "/login"])
-def test_every_answer_names_its_backend_and_is_never_stored(lonely: Any, path: str) -> None:
-    """Errors included: a shared cache between users would be the worst of all leaks."""
-    headers = lonely.get(path).headers
+def test_every_response_names_its_backend_and_is_not_cached(offline: Any, path: str) -> None:
+    """This includes errors: a cache shared between users would leak sessions."""
+    headers = offline.get(path).headers
     assert headers["X-Backend"] == "backend7"
     assert headers["Cache-Control"] == "no-store"
     assert headers["Vary"] == "Cookie, Accept, Accept-Language"
     assert "X-Request-Id" not in headers
 
 
-def test_an_error_of_ours_is_an_answer_too(make_settings: Callable[..., Settings]) -> None:
-    """A person gets a sentence, the log gets the traceback."""
+def test_an_unexpected_error_is_a_proper_response(make_settings: Callable[..., Settings]) -> None:
+    """The user gets a sentence, the log gets the traceback."""
     app = create_app(make_settings())
 
     @app.get("/broken")
@@ -127,6 +127,6 @@ def test_an_error_of_ours_is_an_answer_too(make_settings: Callable[..., Settings
     assert answer.headers["X-Backend"] == "backend7"
 
 
-def test_the_name_of_the_server_does_not_bind_the_host(lonely: Any) -> None:
-    """Flask has a setting of the same name that would refuse every other host name."""
-    assert lonely.get("/livez", base_url="http://www.example.com").status_code == 200
+def test_the_server_name_does_not_restrict_the_host(offline: Any) -> None:
+    """Flask's setting of the same name would refuse every other host name."""
+    assert offline.get("/livez", base_url="http://www.example.com").status_code == 200

@@ -1,6 +1,6 @@
 const DIGITS = 8;
 
-/** The widths of a session's bands, 1 to 4 each: the same session always wears the same. */
+/** The widths of a session's bands, 1 to 4 each; a session always has the same bands. */
 export function bandsOf(fingerprint) {
   return Array.from(fingerprint.slice(0, DIGITS), (digit) => 1 + (Number.parseInt(digit, 16) % 4 || 0));
 }

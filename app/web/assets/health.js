@@ -4,18 +4,18 @@ import { ask, pathTo } from "./wire.js";
 
 const ROUND_MS = 2000;
 const PATIENCE_MS = 5500;
-// So many may wait for a backend that hangs: a browser opens six connections, and the show needs the rest.
+// At most this many checks wait for a backend that hangs: a browser opens six connections, and the show needs the rest.
 const WAITING = 2;
 const STALE_MS = 10_000;
 
 const failures = new Map();
 const waiting = new Set();
-// The machines that only backends can speak of.
+// The machines that backends report on in /status.
 const dependencies = new Set();
 let heard = 0;
 let next = 0;
 
-/** Ask every backend in turn how it is, as long as somebody looks; tell changes to `say`. */
+/** Check every backend in turn while the page is visible; report changes through `say`. */
 export function startHealth(say) {
   changes.addEventListener("state", ({ detail: { name, state, before } }) => {
     if (state === "down" && before !== "down") say(t("stopped", { name }));

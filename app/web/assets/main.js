@@ -11,7 +11,7 @@ import { startLanguage, t } from "./words.js";
 
 const element = (id) => document.getElementById(id);
 
-// Ends what is on its way when the user logs out: an answer that comes later would speak of a session that is gone.
+// Aborts the requests in flight at logout: their answers would show a session that has ended.
 let leaving = new AbortController();
 
 function say(text, isCalm = false) {
@@ -23,26 +23,26 @@ function say(text, isCalm = false) {
 
 const announce = (text) => (element("live").textContent = text);
 
-/** Make one request of the show; undefined where no answer came. */
+/** Send one request of the show; resolves to undefined if there is no answer. */
 async function lap() {
   const { signal } = leaving;
   const route = currentProfile() ? "/perfil" : "/status";
   try {
     const answer = await runLap(pathTo(route), { signal });
     if (signal.aborted) return;
-    judge(answer);
+    showAnswer(answer);
     return answer;
   } catch (error) {
-    forgive(error);
+    reportNoAnswer(error);
   }
 }
 
-function forgive(error) {
+function reportNoAnswer(error) {
   if (!(error instanceof NoAnswer)) throw error;
   if (error.cause.name !== "AbortError") say(t("noNetwork"), true);
 }
 
-function judge({ ok, status, body }) {
+function showAnswer({ ok, status, body }) {
   if (ok) say("");
   if (ok && body.visitas) showProfile(body);
   else if (status === 401 && (currentProfile() || mayBeLoggedIn())) end(t("sessionEnded"));
@@ -65,7 +65,7 @@ async function login(form) {
   await seeProfile();
 }
 
-const seeProfile = async () => judge(await runLap("/perfil"));
+const seeProfile = async () => showAnswer(await runLap("/perfil"));
 
 async function logout() {
   stopRhythm();
@@ -76,7 +76,7 @@ async function logout() {
   else say(answer.body.erro ?? t("noAnswer"), true);
 }
 
-/** Do what a button or a form asks for, once at a time; tell when no machine can be reached. */
+/** Run the action of a button or a form, one at a time; say so if no machine can be reached. */
 async function perform(action, origin) {
   if (origin.ariaBusy === "true") return;
   origin.ariaBusy = "true";
@@ -84,7 +84,7 @@ async function perform(action, origin) {
   try {
     await action(origin);
   } catch (error) {
-    forgive(error);
+    reportNoAnswer(error);
   } finally {
     origin.ariaBusy = "false";
   }

@@ -7,7 +7,7 @@ import { inLanguage, t } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const LAP_MS = 1100;
-// More than these on the way at once are a blur.
+// More batons at once are a blur.
 const BATONS = 3;
 
 const place = document.getElementById("map");
@@ -25,7 +25,7 @@ function shape(name, attributes = {}, ...children) {
   return element;
 }
 
-/** Draw the map, and draw it again when it gets another width or other machines. */
+/** Draw the map, and redraw it when its width or the machines change. */
 export function startMap() {
   changes.addEventListener("machines", drawMap);
   changes.addEventListener("state", ({ detail }) => {
@@ -39,11 +39,11 @@ export function startMap() {
   }).observe(place);
 }
 
-/** Draw everything anew, in the page's language. */
+/** Redraw the map in the page's language. */
 export function drawMap() {
   if (isDescribed() === undefined) return;
   if (!isDescribed()) return place.replaceChildren(make("p", "", t("noMap")));
-  // The map's unit is a sixteenth of the root's type size: what the page's type does, the map's does as well.
+  // The map's unit is 1/16 of the root font size, so that the map scales with the page's text.
   const unit = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
   layout = layOut(Math.max(300, place.clientWidth / unit), tiersInLanguage(), allLinks());
   svg = shape("svg", { viewBox: `0 0 ${layout.width} ${layout.height}`, role: "img", "aria-labelledby": "map-name map-text" });
@@ -98,7 +98,7 @@ function write(group, name, below = "") {
 
 const MARKS = { down: "✕", suspect: "?" };
 
-// The shape, the mark and the words change as well: colour alone tells nobody anything.
+// Outline, mark and text change as well: not everybody sees colours.
 function drawState(name) {
   const group = find(name);
   if (!group) return;
@@ -108,7 +108,7 @@ function drawState(name) {
   write(group, name, state in MARKS ? t(state) : layout.cards.get(name).address);
 }
 
-/** Show who runs: the user's name and session, or nobody's. */
+/** Show the user's name and session, or a visitor without one. */
 export function setRunner(name, fingerprint) {
   runner = { name, fingerprint };
   if (svg) drawRunner();
@@ -123,7 +123,7 @@ function drawRunner() {
   svg.querySelector(".you").append(shape("g", { class: "held", transform: `translate(${x + w - 20} ${y + 2}) rotate(-24)` }, baton()));
 }
 
-// Who has no session has no baton to carry.
+// Without a session there is no baton, only a dot.
 function baton() {
   if (!runner.fingerprint) return shape("g", { class: "baton" }, shape("circle", { r: 6 }));
   const figure = shape("g", { class: "baton" }, shape("rect", { x: -19, y: -5.5, width: 38, height: 11, rx: 5.5 }));
@@ -135,7 +135,7 @@ function baton() {
   return figure;
 }
 
-/** Light the way of a request, and let the baton run along it. */
+/** Highlight the path of a request, and let the baton run along it. */
 export function showLap(lap) {
   lastLap = lap;
   if (!svg) return;
@@ -155,7 +155,7 @@ function light(lap) {
   }
 }
 
-// The ways of a request: to DNS, to the backend, and from there to the stores.
+// The parts of a request's path: to DNS, to the backend, and from there to the stores.
 function partsOf({ askedDns, frontend, backend, stores }) {
   const to = (from, tier) => machinesOf(tier).map(({ name }) => [from, name]);
   return {
@@ -187,7 +187,7 @@ function courseOf(lap) {
   return [...thereAndBack(lookup.slice(0, 1)), ...curves(trunk), ...thereAndBack(errands), ...curves(trunk).map(back).reverse()];
 }
 
-/** The map in words, for those who do not see it. */
+/** Describe the map in words, for screen readers. */
 function describe() {
   const text = svg?.querySelector("desc");
   if (!text) return;

@@ -1,6 +1,6 @@
-// A browser that forbids storage throws on every access: then nothing is remembered, and nothing breaks.
+// A browser that blocks storage throws on every access; the page works without it.
 
-/** What was remembered under a name, or null. */
+/** Return the text remembered under a name, or null. */
 export function recall(name) {
   try {
     return localStorage.getItem(`revezamento.${name}`);
@@ -9,7 +9,7 @@ export function recall(name) {
   }
 }
 
-/** Remember a text under a name beyond this visit; null forgets it. */
+/** Remember a text under a name beyond this visit; null removes it. */
 export function remember(name, text) {
   try {
     if (text === null) localStorage.removeItem(`revezamento.${name}`);

@@ -5,17 +5,17 @@ import { count } from "./share.js";
 import { t } from "./words.js";
 import { ask } from "./wire.js";
 
-// Which stores a backend asks to answer a route.
+// The stores that a backend uses for a route.
 const STORES = { "/login": ["mysql", "redis"], "/status": ["redis", "mysql"] };
 
 const caption = document.getElementById("caption");
 
 let total = 0;
 let lastLap;
-// The last one that answered: a connection to it is the one that fails.
+// The last frontend that answered; a failed request was on a connection to it.
 let frontend;
 
-/** Make one request of the show: ask, light its way, count it, list it. Rejects where no answer came. */
+/** Send one request of the show, highlight its path, count it and list it. Rejects if there is no answer. */
 export async function runLap(path, options) {
   const lap = { time: new Date(), path, stores: STORES[path.replace("/conexao-nova", "")] ?? ["redis"] };
   try {
@@ -47,13 +47,13 @@ function note(lap) {
   drawCaption();
 }
 
-/** A request in one sentence. */
+/** Describe a request in one sentence. */
 export function inWords(lap) {
   if (!lap.frontend) return t("lost", lap);
   return t("path", { ...lap, dns: lap.askedDns ? "DNS → " : "", backend: lap.backend ?? t("nobody") });
 }
 
-/** Say the last request, in the page's language. */
+/** Describe the last request in the page's language. */
 export function drawCaption() {
   caption.textContent = lastLap ? inWords(lastLap) : t("start");
 }

@@ -9,13 +9,13 @@ const [body] = table.tBodies;
 const laps = [];
 let count = 0;
 
-// On a phone the rows are no table to the eye; to a screen reader they stay one.
+// On a phone the rows do not look like a table; the roles keep it one for screen readers.
 const ROLES = { table: "table", thead: "rowgroup", tbody: "rowgroup", tr: "row", th: "columnheader" };
 for (const [tag, role] of Object.entries(ROLES)) {
   for (const element of document.querySelectorAll(tag)) element.role = role;
 }
 
-/** Put a request on top of the list; the oldest one leaves. */
+/** Add a request at the top of the list, and drop the oldest one. */
 export function list(lap) {
   laps.unshift(lap);
   laps.length = Math.min(laps.length, SHOWN);
@@ -25,7 +25,7 @@ export function list(lap) {
   table.dataset.count = ++count;
 }
 
-/** Draw the list anew, in the page's language. */
+/** Redraw the list in the page's language. */
 export function drawList() {
   body.replaceChildren(...laps.map(row));
 }
@@ -60,7 +60,7 @@ function way({ isNew, askedDns }) {
   return askedDns ? [word, " + DNS"] : [word];
 }
 
-// One dot for each machine of the tier: below each other they draw the race.
+// One dot for each machine of the tier; row by row they draw the race.
 function lane(tier, name) {
   const dots = make("span", "dots", ...machinesOf(tier).map((machine) => make("i", machine.name === name ? "on" : "")));
   dots.ariaHidden = "true";

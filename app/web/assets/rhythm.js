@@ -11,7 +11,7 @@ let timer;
 let endsAt = 0;
 let inFlight = 0;
 
-/** Let the button start and stop a steady rhythm of `lap`; tell both to `say`. */
+/** Let the button start and stop a steady pace of `lap`; announce both through `say`. */
 export function startRhythm(lap, say) {
   const beat = async () => {
     if (Date.now() >= endsAt) return stopRhythm(say);
@@ -33,7 +33,7 @@ export function startRhythm(lap, say) {
   drawPace();
 }
 
-/** Stop the rhythm, if there is one. */
+/** Stop the steady pace, if it is running. */
 export function stopRhythm(say) {
   if (!endsAt) return;
   clearTimeout(timer);
@@ -43,7 +43,7 @@ export function stopRhythm(say) {
   say?.(t("rhythmOff"));
 }
 
-/** Show how fast, and for how long. */
+/** Show the rate and the remaining time. */
 export function drawPace() {
   const seconds = Math.max(0, Math.ceil((endsAt - Date.now()) / 1000));
   pace.textContent = t(endsAt ? "paceLeft" : "pace", { rate: rate.value, seconds });

@@ -8,14 +8,14 @@ const countdown = document.getElementById("countdown");
 
 let profile = null;
 
-/** The profile of who is logged in on this page, or null. */
+/** The profile of the user logged in on this page, or null. */
 export const currentProfile = () => profile;
 
-// The cookie is out of a script's sight. Without this hint the page would have to ask, and be told 401, on every visit.
-/** Whether somebody has logged in here whose session may still live. */
+// Scripts cannot read the cookie. Without this hint, every visit would begin with a request that gets a 401.
+/** Whether a session that began in this browser may still exist. */
 export const mayBeLoggedIn = () => Date.parse(recall("session-until") ?? "") > Date.now();
 
-/** Show a profile; an answer that was overtaken by a later one of the same session changes nothing. */
+/** Show a profile, unless a later one of the same session is shown already. */
 export function showProfile(values) {
   if (profile?.sessao === values.sessao && profile.visitas > values.visitas) return;
   const isOther = profile?.sessao !== values.sessao;
@@ -36,14 +36,14 @@ export function showWelcome() {
   show("welcome");
 }
 
-// Who was in the section that goes would otherwise be nowhere.
+// Otherwise the focus would be lost with the section that disappears.
 function show(id) {
   const isLeft = sections.some((section) => section.id !== id && section.contains(document.activeElement));
   for (const section of sections) section.hidden = section.id !== id;
   if (isLeft) document.querySelector(`#${id} h1`).focus();
 }
 
-/** Draw the profile anew, in the page's language. */
+/** Redraw the profile in the page's language. */
 export function drawSession() {
   if (!profile) return;
   for (const field of document.querySelectorAll("[data-field]")) {

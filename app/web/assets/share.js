@@ -5,7 +5,7 @@ import { inLanguage, t } from "./words.js";
 
 const place = document.getElementById("share");
 const counts = new Map();
-// Answers name the machines of these tiers in their headers.
+// The headers of an answer name its machines in these tiers.
 const COUNTED = ["frontends", "backends"];
 
 /** Show every machine with its health and its share, from now on. */
@@ -20,7 +20,7 @@ export function count({ frontend, backend }) {
   for (const tier of COUNTED) drawCounts(tier);
 }
 
-/** Draw the list anew, in the page's language. The page does not see what the browser asks DNS. */
+/** Redraw the list in the page's language. It has no DNS servers: the page cannot see lookups. */
 export function drawShare() {
   const tiers = allTiers().filter(({ name, machines }) => machines.length && !isBesideUsers(name, allLinks()));
   place.replaceChildren(...tiers.map(group));

@@ -1,22 +1,22 @@
 import { locale } from "./words.js";
 
-// Longer than the slowest answer that the frontends allow themselves.
+// Longer than the frontends ever take to answer.
 const PATIENCE_MS = 15_000;
 
-// Chromium takes up to 0.3 ms to look into its own memory of names, and more to ask a DNS server.
+// Chromium takes up to 0.3 ms for a lookup in its own DNS cache, and longer to ask a DNS server.
 const LOOKUP_MS = 0.4;
 
 let pending = 0;
 
-/** No machine answered, or not in time. */
+/** No machine answered in time. */
 export class NoAnswer extends Error {}
 
-/** The path to a route, on a connection of its own where the user wants that. */
+/** The path to a route, on a new connection if the user has chosen that. */
 export const pathTo = (route) => (document.getElementById("new-connection").checked ? "/conexao-nova" : "") + route;
 
 /**
- * Ask a route. Resolves to the answer and what is known of its way; rejects with NoAnswer when there is none in time.
- * `isNew` and `askedDns` are null where the browser does not tell.
+ * Request a route. Resolves to the answer and what is known of its path; rejects with NoAnswer if there is none in time.
+ * `isNew` and `askedDns` are null if the browser does not report them.
  */
 export async function ask(path, { signal, ...options } = {}) {
   const headers = { Accept: "application/json", "Accept-Language": locale(), ...options.headers };
@@ -55,7 +55,7 @@ async function connection(path, started) {
   };
 }
 
-// Several requests for one path may be on their way: the one that began when ours did is ours.
+// Several requests for one path may be in flight; ours is the one that began when we did.
 function timingOf(path, started) {
   const away = (entry) => Math.abs(entry.startTime - started);
   const [nearest] = performance.getEntriesByName(new URL(path, location).href).sort((a, b) => away(a) - away(b));

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Build one release of the app for the Python of a guest, on the control side.
+"""Build one release of the app for the Python version of a guest, on the control side.
 
     build_release.py SOURCE OUTPUT PYTHON MACHINE
 
 SOURCE is the folder of the app (pyproject.toml, requirements.txt), PYTHON a version
 such as 3.13, MACHINE an architecture such as x86_64. Downloads the locked wheels,
-builds the app's own wheel and packs both with a lock that covers both into
-OUTPUT/<release>-py<PYTHON>-<MACHINE>.tar, unless it is there already. Prints one JSON
+builds the app's own wheel and packs them, with a lock file for all of them, into
+OUTPUT/<release>-py<PYTHON>-<MACHINE>.tar, unless it exists. Prints one JSON
 object: {"release": str, "archive": str, "built": bool}.
 
-The release is named after what goes into it, `<version>-<digest>`, so that the same
+The release is named after its content, `<version>-<digest>`, so that the same
 sources have the same name on every machine.
 """
 
@@ -26,12 +26,12 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-# glibc 2.17 and 2.28: older than that of any guest, so their wheels run there.
+# glibc 2.17 and 2.28: older than any guest's, so these wheels run there.
 PLATFORMS = ("manylinux2014", "manylinux_2_17", "manylinux_2_28")
 
 
 def release_name(source: Path) -> str:
-    """The version and the first 8 hex digits of the SHA-256 of all that is shipped."""
+    """The version and the first 8 hex digits of the SHA-256 of everything that is shipped."""
     project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
     shipped = [source / "pyproject.toml", source / "requirements.txt"]
     shipped += sorted(
@@ -47,19 +47,19 @@ def release_name(source: Path) -> str:
 
 
 def unconditional(lock: str) -> str:
-    """A lock without its conditions: pip would judge them by its own Python, and the guest has another."""
+    """The lock without environment markers: pip would evaluate them for its own Python, not the guest's."""
     return re.sub(r" ;.*(?= \\$)", "", lock, flags=re.MULTILINE)
 
 
 def pip(*arguments: str) -> None:
-    """Run this interpreter's pip; its output goes to stderr, its failure ends us."""
+    """Run this interpreter's pip with its output on stderr; exit if it fails."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
     if subprocess.run(command, stdout=sys.stderr).returncode:
-        raise SystemExit(f"error: {' '.join(command)} failed; its message stands above")
+        raise SystemExit(f"error: {' '.join(command)} failed; see its output above")
 
 
 def fill_wheelhouse(source: Path, python: str, machine: str, wheelhouse: Path) -> None:
-    """Put every locked wheel, the app's own and the lock of all into `wheelhouse`."""
+    """Put every locked wheel, the app's own wheel and a lock file for all of them into `wheelhouse`."""
     platforms = [f"--platform={name}_{machine}" for name in PLATFORMS]
     lock = source / "requirements.txt"
     everything = wheelhouse.parent / "everything.txt"
@@ -69,7 +69,7 @@ def fill_wheelhouse(source: Path, python: str, machine: str, wheelhouse: Path) -
         *("--implementation=cp", f"--python-version={python}", *platforms),
         *("--dest", str(wheelhouse), "--requirement", str(everything)),
     )
-    # Built from a copy: a build leaves nothing in the source tree.
+    # Build from a copy, so that nothing is left in the source tree.
     copy = wheelhouse.parent / "source"
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "tests", "web"))
     pip(

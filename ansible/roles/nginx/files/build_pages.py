@@ -3,14 +3,14 @@
 
     build_pages.py SOURCE OUTPUT
 
-SOURCE has pages, and in assets/ what the pages load. Every asset is packed twice:
-under its own name, and in a folder named after a digest of all assets, which the pages
-then refer to: what stands at such an address never changes, so a browser may keep it
-for ever. What compresses well gets a compressed twin (.gz) beside it, which nginx sends
-as it is. Writes OUTPUT/<digest of all>/assets.tar and pages.tar, unless they are there.
+SOURCE holds the pages, and their scripts and styles in assets/. Every asset is packed
+twice: under its own name, and in a folder named after a digest of all assets, which the
+pages refer to. The content of such an address never changes, so browsers may cache it
+forever. Files that compress well get a compressed copy (.gz), which nginx sends as it is.
+Writes OUTPUT/<digest of all>/assets.tar and pages.tar, unless they exist.
 
 Prints one JSON object: {"assets": "<digest of the assets>", "archives": [path, path],
-"files": [names of all files but those in the folder named after the digest]}.
+"files": [names of all files except those in the folder named after the digest]}.
 """
 
 import argparse
@@ -24,35 +24,35 @@ from collections.abc import Iterator
 from pathlib import Path
 
 COMPRESSIBLE = {".css", ".html", ".js", ".json", ".svg", ".txt"}
-# Everywhere the same, so that an unchanged page is the same file on every frontend.
-LONG_AGO = 1_000_000_000
+# The same everywhere, so that a page has the same modification time on every frontend.
+FIXED_TIME = 1_000_000_000
 
 Files = dict[str, bytes]
 
 
 def digest(files: Files) -> str:
     """The first 12 hex digits of the SHA-256 of names and contents."""
-    told = hashlib.sha256()
+    total = hashlib.sha256()
     for name, content in sorted(files.items()):
-        told.update(f"{name}\0{len(content)}\0".encode() + content)
-    return told.hexdigest()[:12]
+        total.update(f"{name}\0{len(content)}\0".encode() + content)
+    return total.hexdigest()[:12]
 
 
 def read(source: Path) -> Files:
-    """Every file of the folder by its relative name, hidden ones left out."""
+    """Every file of the folder by its relative name, except hidden ones."""
     names = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
-    shown = (name for name in names if not any(part.startswith(".") for part in name.parts))
-    return {str(name): (source / name).read_bytes() for name in shown}
+    visible = (name for name in names if not any(part.startswith(".") for part in name.parts))
+    return {str(name): (source / name).read_bytes() for name in visible}
 
 
 def with_compressed(files: Files) -> Files:
-    """The files, and a twin of each that compression makes smaller."""
-    twins = {
+    """The files, and a compressed copy of each that gets smaller."""
+    compressed = {
         f"{name}.gz": gzip.compress(content, mtime=0)
         for name, content in files.items()
         if Path(name).suffix in COMPRESSIBLE
     }
-    smaller = {name: twin for name, twin in twins.items() if len(twin) < len(files[name[:-3]])}
+    smaller = {name: copy for name, copy in compressed.items() if len(copy) < len(files[name[:-3]])}
     return files | smaller
 
 
@@ -65,7 +65,7 @@ def pack(files: Files, archive: Path) -> None:
     with tarfile.open(archive, "w") as tar:
         for name in sorted({*folders(files), *files}):
             entry = tarfile.TarInfo(name)
-            entry.mtime = LONG_AGO
+            entry.mtime = FIXED_TIME
             if name in files:
                 entry.mode, entry.size = 0o644, len(files[name])
                 tar.addfile(entry, io.BytesIO(files[name]))
@@ -85,21 +85,21 @@ def main() -> None:
         raise SystemExit(f"error: {options.source} has no index.html: nginx_web_source is the folder of the pages")
     assets = {name: content for name, content in files.items() if name.startswith("assets/")}
     version = digest(assets)
-    lasting = {name.replace("assets/", f"assets/{version}/", 1): content for name, content in assets.items()}
+    versioned = {name.replace("assets/", f"assets/{version}/", 1): content for name, content in assets.items()}
     pages = {
         name: content.replace(b'"/assets/', f'"/assets/{version}/'.encode()) if name.endswith(".html") else content
         for name, content in files.items()
         if name not in assets
     }
 
-    assets, lasting, pages = (with_compressed(some) for some in (assets, lasting, pages))
-    folder = options.output.resolve() / digest(assets | lasting | pages)
+    assets, versioned, pages = (with_compressed(group) for group in (assets, versioned, pages))
+    folder = options.output.resolve() / digest(assets | versioned | pages)
     if not folder.exists():
         options.output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=options.output) as temporary:
             unfinished = Path(temporary) / "pages"
             unfinished.mkdir()
-            pack(assets | lasting, unfinished / "assets.tar")
+            pack(assets | versioned, unfinished / "assets.tar")
             pack(pages, unfinished / "pages.tar")
             unfinished.rename(folder)
     archives = [str(folder / name) for name in ("assets.tar", "pages.tar")]
