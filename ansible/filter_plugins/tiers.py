@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-ANYONE = "anyone"
+USERS = "clients"
 
 Tiers = Mapping[str, Mapping[str, Any]]
 Rule = Mapping[str, Any]
@@ -40,8 +40,8 @@ def page_map(tiers: Tiers, groups: Groups, machines: Mapping[str, str], show_add
     def machine(name: str) -> dict[str, str]:
         return {"name": name, "address": machines[name]} if show_addresses else {"name": name}
 
-    behind = {name: tier for name, tier in tiers.items() if tier["serves"]}
-    links = [["users" if who == ANYONE else who, rule["to"]] for rule in allow_rules(tiers) for who in rule["from"]]
+    behind = {name: tier for name, tier in tiers.items() if name != USERS}
+    links = [[who if who in behind else "users", rule["to"]] for rule in allow_rules(tiers) for who in rule["from"]]
     return {
         "tiers": [
             {
