@@ -1,6 +1,6 @@
 CREATE TABLE IF NOT EXISTS users (
   id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-  -- The app normalizes names (NFKC, case folded). Comparing bytes makes MariaDB and MySQL compare them alike.
+  -- The app brings names into one form (NFKC, case folded). Comparing bytes makes MariaDB and MySQL agree on it.
   usuario VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL UNIQUE,
   nome VARCHAR(128) NOT NULL,
   email VARCHAR(254) NOT NULL,
