@@ -5,16 +5,22 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PYTHONDONTWRITEBYTECODE := 1
 
-# Another inventory, subnet, Debian: LAB_INVENTORY=… LAB_SUBNET=… LAB_RELEASE=… make up
-LAB_INVENTORY ?= inventory/lab
-export LAB_INVENTORY
+# LAB_INVENTORY=… LAB_SUBNET=… LAB_RELEASE=… make up starts the lab with another inventory, subnet or Debian, and
+# records that in .lab/settings. Until make down, every other verb uses the record: in a second terminal there is
+# nothing to repeat, and a setting that disagrees is ignored with a message. Two exceptions:
+# - make up uses what is set, and takes only the rest from the record.
+# - LAB_INVENTORY=inventory/production make status uses that inventory, with the settings of the environment alone.
+#   snapshot, reset and down ignore it as well, since they act on the machines of this host.
+SETTINGS = python -m lab.settings
+USE = $(SETTINGS) use
+OWN = $(SETTINGS) own
 
-# Asks for the password of sudo where sudo asks for one.
+# Asks for sudo's password if sudo needs one.
 BECOME = $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
-PLAY = ansible-playbook --inventory $(LAB_INVENTORY) $(BECOME)
+PLAYBOOK = ansible-playbook $(BECOME)
 
-# What only the maker of the machines can do: $(call MADE_BY,for Vagrant,for containers).
-MADE_BY = if [ "$$(lab/provider)" = vagrant ]; then $(1); else $(2); fi
+# What differs by provider: $(call BY_PROVIDER,for Vagrant,for containers).
+BY_PROVIDER = if [ "$$(lab/provider)" = vagrant ]; then $(OWN) $(1); else $(OWN) $(2); fi
 SNAPSHOT = revezamento
 
 .PHONY: help
@@ -27,67 +33,69 @@ tools:
 
 .PHONY: up
 up: tools ## the whole lab on this host, from nothing or from wherever it is
-	@$(PLAY) providers/podman/create.yml
-	@$(PLAY) ansible/site.yml
-	@$(MAKE) --no-print-directory status
+	@$(SETTINGS) start $(PLAYBOOK) providers/podman/create.yml
+	@$(SETTINGS) record
+	@$(USE) $(PLAYBOOK) ansible/site.yml
+	@$(USE) lab/status
 
 .PHONY: provision
 provision: tools ## the roles again, on machines that are up whoever made them
-	@$(PLAY) ansible/site.yml
+	@$(USE) $(PLAYBOOK) ansible/site.yml
 
 .PHONY: deploy
 deploy: tools ## the release of app/ into service, one backend after the other; back if it fails
-	@$(PLAY) ansible/deploy.yml
+	@$(USE) $(PLAYBOOK) ansible/deploy.yml
 
 .PHONY: rollback
 rollback: tools ## back to the release that ran before (or RELEASE=…)
-	@$(PLAY) ansible/rollback.yml $(if $(RELEASE),--extra-vars 'rollback_release=$(RELEASE)')
+	@$(USE) $(PLAYBOOK) ansible/rollback.yml $(if $(RELEASE),--extra-vars 'rollback_release=$(RELEASE)')
 
 .PHONY: status
 status: tools ## a table of the machines, and what to try next
-	@lab/status
+	@$(USE) lab/status
 
 .PHONY: ssh
 ssh: tools ## a shell: make ssh HOST=backend1 (or a command: CMD='uptime')
-	@lab/machine ssh "$(HOST)" $(if $(CMD),'$(subst ','\'',$(CMD))')
+	@$(USE) lab/machine ssh "$(HOST)" $(if $(CMD),'$(subst ','\'',$(CMD))')
 
 .PHONY: logs
 logs: tools ## the last lines of a machine's units: make logs HOST=backend1
-	@lab/machine logs "$(HOST)"
+	@$(USE) lab/machine logs "$(HOST)"
 
 .PHONY: verify
 verify: tools ## every test on the lab that is up, whoever made it
-	@pytest tests/testinfra $(ARGS)
+	@$(USE) pytest tests/testinfra $(ARGS)
 
 .PHONY: drill
 drill: tools ## break things under load, judge what users get: D=all, short, random, backend-power, …; SEED=1
-	@python -m drills $(or $(D),all) $(if $(SEED),--seed '$(SEED)') $(ARGS)
+	@$(USE) python -m drills $(or $(D),all) $(if $(SEED),--seed '$(SEED)') $(ARGS)
 
 .PHONY: browser
 browser: tools ## Chromium on the client, and the tests of the page in it
-	@$(PLAY) ansible/site.yml --limit clients --tags client --extra-vars client_browser=true
-	@pytest tests/browser $(ARGS)
+	@$(USE) $(PLAYBOOK) ansible/site.yml --limit clients --tags client --extra-vars client_browser=true
+	@$(USE) pytest tests/browser $(ARGS)
 
 .PHONY: snapshot
 snapshot: tools ## keep all machines as they are now
-	@$(call MADE_BY,vagrant snapshot save --force $(SNAPSHOT),$(PLAY) providers/podman/snapshot.yml)
+	@$(call BY_PROVIDER,vagrant snapshot save --force $(SNAPSHOT),$(PLAYBOOK) providers/podman/snapshot.yml)
 
 .PHONY: reset
 reset: tools ## back to the last snapshot, in seconds
-	@$(call MADE_BY,vagrant snapshot restore --no-provision $(SNAPSHOT),$(PLAY) providers/podman/reset.yml)
+	@$(call BY_PROVIDER,vagrant snapshot restore --no-provision $(SNAPSHOT),$(PLAYBOOK) providers/podman/reset.yml)
 
 .PHONY: down
 down: tools ## take the lab off this host (its image and keys stay)
-	@$(call MADE_BY,vagrant destroy --force,$(PLAY) providers/podman/destroy.yml)
+	@$(call BY_PROVIDER,vagrant destroy --force,$(PLAYBOOK) providers/podman/destroy.yml)
+	@$(SETTINGS) forget
 
 .PHONY: clean
 clean: down ## also remove the images, the keys and the tools
-	@$(PLAY) providers/podman/forget.yml
+	@$(PLAYBOOK) --inventory inventory/lab providers/podman/forget.yml
 	@rm -rf .venv .lab
 
 .PHONY: test
 test: tools lint unit ## everything, from nothing, as CI does (destroys the lab that is up)
-	@export COLUMNS=$${COLUMNS:-160} && molecule destroy && molecule test --all
+	@export COLUMNS=$${COLUMNS:-160} && molecule destroy && $(SETTINGS) forget && molecule test --all
 
 .PHONY: test-vagrant
 test-vagrant: tools ## the lab as real VMs, emulated where there is no KVM (hours): PHASES="box up …"
@@ -112,11 +120,11 @@ unit: tools vagrant workbench ## what needs no machine: unit tests, rendered con
 
 .PHONY: diagram
 diagram: tools ## draw docs/map.svg again from the inventory
-	@python -m lab.diagram > docs/map.svg
+	@$(USE) python -m lab.diagram > docs/map.svg
 
 .PHONY: workbench
 workbench: tools
-	@$(PLAY) providers/podman/workbench.yml
+	@$(PLAYBOOK) --inventory inventory/lab providers/podman/workbench.yml
 
 .PHONY: lock
 lock: tools ## renew both hash locks from pyproject.toml and requirements.in
