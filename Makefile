@@ -126,10 +126,11 @@ diagram: tools ## draw docs/map.svg again from the inventory
 workbench: tools
 	@$(PLAYBOOK) --inventory inventory/lab providers/podman/workbench.yml
 
+# One lock for every platform and for Python 3.11 and newer: markers select what differs.
+LOCK = uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url
+
 .PHONY: lock
 lock: tools ## renew both hash locks from pyproject.toml and requirements.in
-	@cd app && uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
-		--no-header --no-annotate --no-emit-index-url pyproject.toml --output-file requirements.txt
-	@uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
-		--no-header --no-annotate --no-emit-index-url --constraint app/requirements.txt \
-		requirements.in app/pyproject.toml --output-file requirements.txt
+	@cd app && $(LOCK) pyproject.toml --output-file requirements.txt
+	@$(LOCK) --constraint app/requirements.txt requirements.in app/pyproject.toml --output-file requirements.txt

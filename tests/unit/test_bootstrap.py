@@ -1,0 +1,122 @@
+"""The tools install on every supported Python: the locks have a version for each, and lab/bootstrap accepts it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from lab.inventory import ROOT
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+LOCKS = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("requirements.txt", "app/requirements.txt")}
+NAMES = ["python3", *(f"python{version}" for version in PYTHONS)]
+
+
+def pinned(lock: str, python: str) -> dict[str, list[str]]:
+    """The versions of each package that pip would install on Linux with that Python."""
+    environment = {"python_version": python, "python_full_version": f"{python}.9", "sys_platform": "linux"}
+    versions: dict[str, list[str]] = {}
+    for line in re.findall(r"^\w.*?(?= \\$)", lock, re.MULTILINE):
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            versions.setdefault(requirement.name, []).append(str(requirement.specifier))
+    return versions
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_has_one_version_of_each_package(name: str, python: str) -> None:
+    """pip refuses a file that asks for two versions of a package."""
+    versions = pinned(LOCKS[name], python)
+    assert {package: found for package, found in versions.items() if len(found) != 1} == {}
+    assert "flask" in versions
+    assert ("ansible-core" in versions) == (name == "requirements.txt")
+
+
+def test_only_python_3_11_gets_the_older_ansible() -> None:
+    """ansible-core 2.20 dropped Python 3.11, and 2.19 does not support 3.14."""
+    cores = {python: pinned(LOCKS["requirements.txt"], python)["ansible-core"][0] for python in PYTHONS}
+    assert cores.pop("3.11").startswith("==2.19.")
+    assert len(set(cores.values())) == 1
+    assert cores["3.14"].startswith("==2.20.")
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_names_no_address(name: str) -> None:
+    """Packages come from the index that the host is configured for."""
+    assert "//" not in LOCKS[name]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """lab/bootstrap alone, with an apt-get that installs nothing."""
+    (tmp_path / "lab").mkdir()
+    shutil.copy(ROOT / "lab" / "bootstrap", tmp_path / "lab")
+    (tmp_path / "requirements.txt").touch()
+    for name in ("apt-get", "sudo"):
+        _command(tmp_path / "bin" / name, ":")
+    return tmp_path
+
+
+def bootstrap(tree: Path, python: str) -> subprocess.CompletedProcess[str]:
+    """Run it on a host with that Python only, which creates a .venv with an empty Ansible."""
+    version = ", ".join(python.split("."))
+    made = ".venv/bin/python", ".venv/bin/ansible-playbook"
+    for name in NAMES:
+        _command(
+            tree / "bin" / name,
+            f"""case "$1" in
+            -c) exec {sys.executable} -c 'import sys; sys.version_info = ({version}, 9); exec(sys.argv[1])' "$2" ;;
+            --version) echo Python {python}.9 ;;
+            -m) [ "$2" != venv ] || {{ mkdir -p .venv/bin; cp "$0" {made[0]}; cp "$0" {made[1]}; }} ;;
+            esac""",
+        )
+    environment = {"PATH": f"{tree}/bin:/usr/bin:/bin"}
+    return subprocess.run([tree / "lab" / "bootstrap"], env=environment, capture_output=True, text=True, check=False)
+
+
+def _command(path: Path, script: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_bootstrap_accepts(tree: Path, python: str) -> None:
+    """A second run has nothing to do."""
+    first = bootstrap(tree, python)
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "Installing Ansible" in first.stdout
+    assert bootstrap(tree, python).stdout == ""
+
+
+@pytest.mark.parametrize("python", ["3.9", "3.10", "3.15"])
+def test_bootstrap_refuses(tree: Path, python: str) -> None:
+    """The message names every version that it accepts."""
+    refused = bootstrap(tree, python)
+    assert refused.returncode == 1
+    assert not (tree / ".venv").exists()
+    assert all(version in refused.stderr for version in PYTHONS)
+    assert f"this host has Python {python}.9" in refused.stderr
+
+
+def test_another_lock_makes_a_new_venv(tree: Path) -> None:
+    """The tools follow requirements.txt."""
+    bootstrap(tree, "3.13")
+    (tree / "requirements.txt").write_text("changed\n", encoding="utf-8")
+    assert "Installing Ansible" in bootstrap(tree, "3.13").stdout
+
+
+def test_an_upgraded_python_makes_a_new_venv(tree: Path) -> None:
+    """After an upgrade of the distribution, .venv's Python no longer finds its packages. A bug fix release does."""
+    bootstrap(tree, "3.13")
+    _command(tree / ".venv" / "bin" / "python", "echo Python 3.13.10")
+    assert bootstrap(tree, "3.13").stdout == ""
+    _command(tree / ".venv" / "bin" / "python", "echo Python 3.14.9")
+    assert "Installing Ansible" in bootstrap(tree, "3.14").stdout
