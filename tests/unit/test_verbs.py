@@ -1,0 +1,191 @@
+"""The Makefile's verbs in a tree where each command only prints how it was called: no lab, no tools."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lab.inventory import ROOT
+from lab.settings import Record
+
+MOVED = {"LAB_INVENTORY": "inventory/lab", "LAB_SUBNET": "192.168.57", "LAB_RELEASE": "bookworm"}
+SHOWN = 'echo "$(basename "$0") $*: $LAB_INVENTORY $LAB_SUBNET $LAB_RELEASE, $ANSIBLE_INVENTORY"'
+
+PYTEST = """
+[ "$2" = --quiet ] || echo "pytest $*"
+case "$*" in
+    --collect-only*) exit ${BROWSER:-0} ;;
+    tests/testinfra*) exit ${TESTINFRA:-0} ;;
+    tests/browser*) exit ${BROWSER:-0} ;;
+esac
+"""
+"""Exits with the code that the test gives for each suite; 5: no test is selected."""
+CHROMIUM = (
+    "ansible-playbook --inventory inventory/lab --limit clients --tags client --extra-vars client_browser=true "
+    "ansible/site.yml"
+)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The project's Makefile, with commands that only print how they were called."""
+
+    root: Path
+
+    def make(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        outside = {name: value for name, value in os.environ.items() if not name.startswith(("LAB_", "MAKE"))}
+        return subprocess.run(
+            ["make", "--no-print-directory", *arguments],
+            cwd=self.root,
+            env=outside | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def command(self, path: str, script: str = SHOWN) -> None:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        file.chmod(0o755)
+
+    @property
+    def record(self) -> Record:
+        return Record(self.root)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """With the inventories lab and production; .venv/bin has the tools that verbs run."""
+    tree = Tree(tmp_path)
+    for name in ("lab", "production"):
+        (tmp_path / "inventory" / name).mkdir(parents=True)
+    for name in ("Makefile", "lab/__init__.py", "lab/settings.py", "lab/provider", "lab/verify"):
+        (tree.root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tree.root / name)
+    for tool in ("ansible-playbook", "vagrant", "pytest", "molecule"):
+        tree.command(f".venv/bin/{tool}")
+    for script in ("status", "machine"):
+        tree.command(f"lab/{script}")
+    tree.command("lab/bootstrap", ":")
+    tree.command(".venv/bin/sudo", ":")
+    (tree.root / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    return tree
+
+
+def test_make_up_records_what_it_was_started_with(tree: Tree) -> None:
+    """All its steps run with the same settings, and so do later verbs."""
+    up = tree.make("up", LAB_SUBNET="192.168.57", LAB_RELEASE="bookworm")
+    assert (up.returncode, up.stderr) == (0, "")
+    assert up.stdout.splitlines() == [
+        "ansible-playbook providers/podman/create.yml: inventory/lab 192.168.57 bookworm, inventory/lab",
+        "ansible-playbook ansible/site.yml: inventory/lab 192.168.57 bookworm, inventory/lab",
+        "status : inventory/lab 192.168.57 bookworm, inventory/lab",
+    ]
+    assert tree.record.read() == MOVED
+    shell = tree.make("ssh", "HOST=backend1", "CMD=echo it's $$HOME")
+    assert shell.stdout == "machine ssh backend1 echo it's $HOME: inventory/lab 192.168.57 bookworm, inventory/lab\n"
+
+
+def test_a_failed_start_keeps_the_record(tree: Tree) -> None:
+    """A refused `make up` leaves the running lab untouched."""
+    tree.record.write(MOVED)
+    tree.command(".venv/bin/ansible-playbook", "exit 3")
+    assert tree.make("up", "LAB_SUBNET=10.0.0").returncode != 0
+    assert tree.record.read() == MOVED
+
+
+def test_settings_work_on_the_command_line_of_make(tree: Tree) -> None:
+    """`make status LAB_SUBNET=…` is the same as `LAB_SUBNET=… make status`."""
+    tree.record.write(MOVED)
+    status = tree.make("status", "LAB_SUBNET=10.0.0")
+    assert status.stdout == "status : inventory/lab 192.168.57 bookworm, inventory/lab\n"
+    assert status.stderr.count("LAB_SUBNET=10.0.0 is ignored") == 1
+
+
+def test_a_verb_fails_with_its_command(tree: Tree) -> None:
+    """The exit code reaches make."""
+    tree.command("lab/status", "exit 7")
+    status = tree.make("status")
+    assert status.returncode != 0
+    assert "Error 7" in status.stderr
+
+
+@pytest.mark.parametrize("vagrant", [False, True], ids=["containers", "virtual machines"])
+def test_make_down_removes_the_record_with_the_lab(tree: Tree, vagrant: bool) -> None:
+    """`down` acts on the machines of this host, whatever LAB_INVENTORY says. If it fails, the record stays."""
+    if vagrant:
+        (tree.root / ".vagrant" / "machines" / "dns1" / "libvirt").mkdir(parents=True)
+        (tree.root / ".vagrant" / "machines" / "dns1" / "libvirt" / "id").touch()
+    tool = "vagrant" if vagrant else "ansible-playbook"
+    tree.record.write(MOVED)
+    tree.command(f".venv/bin/{tool}", "exit 3")
+    assert tree.make("down").returncode != 0
+    assert tree.record.read() == MOVED
+    tree.command(f".venv/bin/{tool}")
+    down = tree.make("down", LAB_INVENTORY="inventory/production")
+    assert down.stdout.startswith(f"{tool} ")
+    assert ": inventory/lab 192.168.57 bookworm" in down.stdout
+    assert "LAB_INVENTORY=inventory/production is ignored" in down.stderr
+    assert tree.record.read() is None
+
+
+@pytest.fixture
+def verify(tree: Tree) -> Tree:
+    tree.command(".venv/bin/pytest", PYTEST)
+    tree.command(".venv/bin/ansible-playbook", 'echo "ansible-playbook $*"')
+    tree.command(".venv/bin/ansible", 'echo "  hosts (${CLIENTS:-1}):"')
+    return tree
+
+
+def test_verify_tests_the_machines_and_then_the_page(verify: Tree) -> None:
+    """Chromium is installed in between; both suites get the arguments as they were quoted."""
+    verify.command(".venv/bin/pytest", PYTEST.replace("pytest $*", "pytest $1 <$3>"))
+    done = verify.make("verify", "ARGS=-m 'not reboot'")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "pytest tests/testinfra <not reboot>",
+        CHROMIUM,
+        "pytest tests/browser <not reboot>",
+    ]
+
+
+def test_verify_skips_the_browser_where_there_is_no_client(verify: Tree) -> None:
+    """Real servers have no machine for a user."""
+    done = verify.make("verify", CLIENTS="0")
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        "pytest tests/testinfra",
+        "Skipping the browser tests: inventory/lab has no clients",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("codes", "succeeds", "steps"),
+    [
+        ({"TESTINFRA": "1"}, False, ["pytest tests/testinfra"]),
+        ({"BROWSER": "1"}, False, ["pytest tests/testinfra", CHROMIUM, "pytest tests/browser"]),
+        ({"BROWSER": "5"}, True, ["pytest tests/testinfra"]),
+        ({"TESTINFRA": "5"}, True, ["pytest tests/testinfra", CHROMIUM, "pytest tests/browser"]),
+        ({"TESTINFRA": "5", "BROWSER": "5"}, False, ["pytest tests/testinfra"]),
+    ],
+    ids=["a test of the machines fails", "a test in the browser fails", "only machines", "only browser", "no test"],
+)
+def test_verify_fails_with_either_suite(verify: Tree, codes: dict[str, str], succeeds: bool, steps: list[str]) -> None:
+    """ARGS that select tests of one suite only are no error, and install no browser that is not used."""
+    done = verify.make("verify", **codes)
+    assert (done.returncode == 0) == succeeds
+    assert done.stdout.splitlines() == steps
+
+
+def test_help_fits_a_terminal(tree: Tree) -> None:
+    """Its groups are in the order in which a newcomer needs them."""
+    lines = tree.make("help").stdout.splitlines()
+    assert [line for line in lines if line and not line.startswith(" ")] == ["Start", "Look", "Change", "Prove", "End"]
+    assert max(len(line) for line in lines) <= 80
