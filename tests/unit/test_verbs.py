@@ -184,6 +184,14 @@ def test_verify_fails_with_either_suite(verify: Tree, codes: dict[str, str], suc
     assert done.stdout.splitlines() == steps
 
 
+@pytest.mark.parametrize("suite", ["tests/testinfra", "tests/browser"])
+def test_both_suites_know_the_markers(suite: str) -> None:
+    """pytest refuses a marker in `-m` that no suite of the run has registered."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-m", "not disruptive and not reboot", suite]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_help_fits_a_terminal(tree: Tree) -> None:
     """Its groups are in the order in which a newcomer needs them."""
     lines = tree.make("help").stdout.splitlines()
