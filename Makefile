@@ -59,12 +59,12 @@ provision: tools ## apply the roles again
 	@$(USE) $(PLAYBOOK) ansible/site.yml
 
 .PHONY: deploy
-deploy: tools ## roll out the release in app/, one backend at a time
+deploy: tools ## roll out the release and the pages in app/, one machine at a time
 	@$(USE) $(PLAYBOOK) ansible/deploy.yml
 
 .PHONY: rollback
 rollback: tools # to the previous release, or to RELEASE=…
-	@$(USE) $(PLAYBOOK) ansible/rollback.yml $(if $(RELEASE),--extra-vars 'rollback_release=$(RELEASE)')
+	@$(USE) $(PLAYBOOK) ansible/deploy.yml --extra-vars 'deploy_release=$(or $(RELEASE),former)'
 
 .PHONY: snapshot
 snapshot: tools ## save the state of all machines

@@ -26,6 +26,8 @@ from ansible.template import Templar, trust_as_template
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
+from lab import settings
+
 ROOT = Path(__file__).resolve().parents[1]
 ROLES = ROOT / "ansible" / "roles"
 
@@ -114,7 +116,9 @@ class Inventory:
         backends: int | None = None,
         overrides: Mapping[str, Any] | None = None,
     ) -> Inventory:
-        """Read `source` (default: LAB_INVENTORY, else inventory/lab), with variables that win over the inventory's."""
+        """Read `source` (default: that of the lab of this host), with variables that win over the inventory's."""
+        if source is None:
+            settings.apply()
         source = ROOT / (source or os.environ.get("LAB_INVENTORY") or "inventory/lab")
         loader = DataLoader()
         loader.set_basedir(str(ROOT / "ansible"))  # playbook_dir

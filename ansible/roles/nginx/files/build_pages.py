@@ -55,9 +55,7 @@ def gzip_file(content: bytes) -> bytes:
 def with_compressed(files: Files) -> Files:
     """The files, and a compressed copy of each that gets smaller."""
     compressed = {
-        f"{name}.gz": gzip_file(content)
-        for name, content in files.items()
-        if Path(name).suffix in COMPRESSIBLE
+        f"{name}.gz": gzip_file(content) for name, content in files.items() if Path(name).suffix in COMPRESSIBLE
     }
     smaller = {name: copy for name, copy in compressed.items() if len(copy) < len(files[name[:-3]])}
     return files | smaller
