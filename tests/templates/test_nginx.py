@@ -97,3 +97,11 @@ def test_what_is_for_the_inside_is_not_found(workbench: Workbench, frontend: str
     """Health and metrics of a backend are nobody's business on the street side."""
     status, *_ = json.loads(workbench.run(["python3", "-c", ASK, "GET", frontend, path, "{}"]).stdout)
     assert status in (400, 404)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_request_may_try_every_backend(variant: str) -> None:
+    """The last backend that works serves everybody, however many there are; the deadline bounds the tries."""
+    tries = re.search(r"proxy_next_upstream_tries (\d+);", text("nginx", "nginx.conf.j2", variant))
+    assert tries
+    assert int(tries[1]) == len(inventory(variant).groups["backends"])
