@@ -59,7 +59,7 @@ provision: tools ## apply the roles again
 	@$(USE) $(PLAYBOOK) ansible/site.yml
 
 .PHONY: deploy
-deploy: tools ## roll out the release and the pages in app/, one machine at a time
+deploy: tools ## roll out app/ and its pages, one machine at a time
 	@$(USE) $(PLAYBOOK) ansible/deploy.yml
 
 .PHONY: rollback
