@@ -130,7 +130,7 @@ clean: down # and the images, keys, secrets and tools
 # For maintainers
 .PHONY: diagram
 diagram: tools
-	@$(USE) python -m lab.diagram > docs/map.svg
+	@env --unset=LAB_SUBNET python -m lab.diagram inventory/lab > docs/map.svg
 
 # One lock for every platform and for Python 3.11 and newer: markers select what differs.
 LOCK = uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

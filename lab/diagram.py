@@ -1,6 +1,6 @@
 """Draws the map of the inventory as an SVG: tiers, machines, addresses, and which tier asks which at which port.
 
-python -m lab.diagram > docs/map.svg        of inventory/lab; LAB_INVENTORY names another one
+python -m lab.diagram inventory/lab > docs/map.svg
 """
 
 import sys
@@ -183,4 +183,4 @@ def diagram(inventory: Inventory) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(diagram(Inventory.load()))
+    sys.stdout.write(diagram(Inventory.load(sys.argv[1])))

@@ -37,7 +37,7 @@ def chromium(client: Box) -> Iterator[Browser]:
 
 @contextmanager
 def _running(client: Box) -> Iterator[None]:
-    assert client.run("command -v chromium").succeeded, "the client has no browser. Next: make browser"
+    assert client.run("command -v chromium").succeeded, "the client has no browser. Next: make verify"
     user = client.vars["ansible_user"]
     unit = ["--quiet", "--collect", f"--unit={UNIT}", f"--uid={user}", f"--property=RuntimeMaxSec={LIFETIME_SECONDS}"]
     command = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import expect
 
 from lab.machines import Lab
@@ -102,6 +103,7 @@ def test_a_steady_pace_stops_by_itself(visit: New, ana: dict[str, str]) -> None:
     expect(here.page.locator("#rhythm")).to_have_attribute("aria-pressed", "false")
 
 
+@pytest.mark.disruptive
 def test_a_backend_fails_during_the_show(visit: New, lab: Lab, ana: dict[str, str]) -> None:
     """It turns red, the others take over and no request fails; then it returns."""
     dead = lab.tier("backends")[-1]
@@ -119,6 +121,7 @@ def test_a_backend_fails_during_the_show(visit: New, lab: Lab, ana: dict[str, st
     expect(here.field("sessao")).to_have_text(sessao)
 
 
+@pytest.mark.disruptive
 def test_redis_stops_during_the_show(visit: New, lab: Lab, ana: dict[str, str]) -> None:
     """The page shows a calm message, keeps the user logged in, and continues when Redis is back."""
     (redis,) = lab.tier("redis")

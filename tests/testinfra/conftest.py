@@ -22,16 +22,10 @@ from lab.machines import Box, Lab
 from lab.waiting import wait_until
 from tests.testinfra.browser import Browser, logged_in, serves
 
-MARKERS = {
-    "disruptive": "stops, kills or restarts something on purpose, and puts it back",
-    "provisioning": "runs Ansible on the machines",
-    "reboot": "restarts every machine",
-}
+ORDER = ("disruptive", "provisioning", "reboot")
+"""Markers of the tests that come last, in this order. pyproject.toml describes all markers."""
 
-WAYS = {
-    "rotation": ("none", "each request of a user goes to whichever backend is next"),
-    "route_cookie": ("route_cookie", "a cookie keeps a user on one backend"),
-}
+WAYS = {"rotation": "none", "route_cookie": "route_cookie"}
 """Markers of what one way of balancing promises alone; without one, a test holds for every `nginx_persistence`."""
 
 EVERYWHERE = {"any_machine": "all", "any_server": "all"}
@@ -51,10 +45,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for name, meaning in MARKERS.items():
-        config.addinivalue_line("markers", f"{name}: {meaning}")
-    for name, (way, promise) in WAYS.items():
-        config.addinivalue_line("markers", f"{name}: {promise} (nginx_persistence: {way})")
     config.stash[LAB] = Lab(Inventory.load(overrides=extra_vars(config.getoption("extra_vars"))))
 
 
@@ -82,11 +72,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     What breaks things comes after what looks at them, and the reboot at the very end.
     """
     way = persistence(config.stash[LAB])
-    strange = [name for name, (other, _) in WAYS.items() if other != way]
-    left_out = [item for item in items if any(item.get_closest_marker(name) for name in strange)]
+    others = [name for name, value in WAYS.items() if value != way]
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in others)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
-    items.sort(key=lambda item: [bool(item.get_closest_marker(name)) for name in reversed(MARKERS)])
+    items.sort(key=lambda item: [bool(item.get_closest_marker(name)) for name in reversed(ORDER)])
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> str:
