@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from drills.fault import Fault
-from drills.playbooks import run_playbook, tail
 from lab.machines import Box
+from lab.playbooks import run_playbook, tail
 
 ReleaseKind = Literal["good", "cold", "late"]
 

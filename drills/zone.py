@@ -8,8 +8,8 @@ from pathlib import Path
 
 from drills.events import Event
 from drills.fault import Fault
-from drills.playbooks import run_playbook, tail
 from lab.machines import Box
+from lab.playbooks import run_playbook, tail
 
 CHANGED_SECONDS = 12.0
 """More than twice the TTL of the lab's records."""

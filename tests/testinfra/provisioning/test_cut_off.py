@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +10,12 @@ from typing import Any
 
 import pytest
 
-from lab.inventory import ROOT
 from lab.machines import Box, Lab
+from lab.playbooks import run_playbook, tail
 from tests.testinfra.redis_wire import as_admin, speak
 
 pytestmark = [pytest.mark.disruptive, pytest.mark.provisioning]
 
-PLAYBOOK_SECONDS = 900
 CALLBACKS = Path(__file__).with_name("callbacks")
 
 
@@ -89,33 +84,10 @@ CASES = [
 ALL_VARIABLES = {name: value for case in CASES for name, value in case.variables.items()}
 
 
-def play(*arguments: str, variables: dict[str, Any], environment: dict[str, str] | None = None) -> int:
-    """Run site.yml in a process group of its own; its exit code, negative for a signal."""
-    command = [
-        str(Path(sys.executable).with_name("ansible-playbook")),
-        f"--inventory={os.environ.get('LAB_INVENTORY') or 'inventory/lab'}",
-        *(["--extra-vars", json.dumps(variables)] if variables else []),
-        *arguments,
-        "ansible/site.yml",
-    ]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")} | (environment or {}),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PLAYBOOK_SECONDS,
-        start_new_session=True,
-    )
-    if done.returncode > 0:
-        pytest.fail(f"{' '.join(command)}\n{done.stdout[-4000:]}{done.stderr[-2000:]}", pytrace=False)
-    return done.returncode
-
-
 @pytest.fixture(scope="module")
-def seen(lab: Lab) -> Iterator[dict[str, tuple[str, str]]]:
+def seen(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[str, str]]]:
     """What each daemon ran with after the run that was cut off, and after the next one."""
+    log = tmp_path_factory.mktemp("cut_off") / "ansible.log"
     at_daemon = {
         "CUT_OFF_AT": "daemon",
         "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
@@ -123,18 +95,19 @@ def seen(lab: Lab) -> Iterator[dict[str, tuple[str, str]]]:
     }
     try:
         for case in CASES:
-            code = play(f"--tags={case.role}", variables=case.variables, environment=at_daemon)
-            assert code == -signal.SIGKILL, f"the run was not cut off at the daemon of {case.role}"
+            role = f"--tags={case.role}"
+            code = run_playbook("site.yml", role, variables=case.variables, environment=at_daemon, log=log)
+            assert code == -signal.SIGKILL, f"{case.role} was not cut off at its daemon:\n{tail(log)}"
         before = {case.role: case.runs_with(lab, lab.tier(case.tier)[0]) for case in CASES}
-        assert play(variables=ALL_VARIABLES) == 0
+        assert run_playbook("site.yml", variables=ALL_VARIABLES, log=log) == 0, tail(log)
         yield {case.role: (before[case.role], case.runs_with(lab, lab.tier(case.tier)[0])) for case in CASES}
     finally:
-        assert play(variables={}) == 0
+        assert run_playbook("site.yml", log=log) == 0, tail(log)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.role)
 def test_the_next_run_repairs_one_that_was_cut_off(case: Case, seen: dict[str, tuple[str, str]]) -> None:
-    """The configuration was written, the daemon was not restarted: nothing tells the next run but the files."""
+    """The configuration was written and the daemon was not restarted. Only the files show it."""
     before, after = seen[case.role]
     assert before != case.expected, "the daemon had the new configuration before the run that had to repair it"
     assert after == case.expected

@@ -15,8 +15,17 @@ from lab.inventory import ROOT
 PLAYBOOK_SECONDS = 900
 
 
-def run_playbook(playbook: str, *arguments: str, variables: Mapping[str, Any] | None = None, log: Path) -> int:
-    """Run ansible/<playbook>, append its output to `log`, and return its exit code."""
+def run_playbook(
+    playbook: str,
+    *arguments: str,
+    variables: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    log: Path,
+) -> int:
+    """Run ansible/<playbook> in a process group of its own and append its output to `log`.
+
+    Returns its exit code, negative for the signal that ended it.
+    """
     command = [
         str(Path(sys.executable).with_name("ansible-playbook")),
         f"--inventory={os.environ.get('LAB_INVENTORY') or 'inventory/lab'}",
@@ -24,11 +33,18 @@ def run_playbook(playbook: str, *arguments: str, variables: Mapping[str, Any] | 
         *(["--extra-vars", json.dumps(variables)] if variables else []),
         f"ansible/{playbook}",
     ]
-    environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
+    settings = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0", **(environment or {})}
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as out:
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, stdout=out, stderr=out, check=False, timeout=PLAYBOOK_SECONDS
+            command,
+            cwd=ROOT,
+            env=os.environ | settings,
+            stdout=out,
+            stderr=out,
+            check=False,
+            timeout=PLAYBOOK_SECONDS,
+            start_new_session=True,
         )
     return done.returncode
 
