@@ -1,4 +1,4 @@
-"""Who judges a rendered file: the command that its task validates it with, systemd, or a parser of ours."""
+"""Checks a rendered file: with its task's `validate` command, with systemd, or with a parser below."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.templates.rendered import File
 from tests.workbench import Workbench
 
 UNITS = "/etc/systemd/system/"
-GLIBC_NAMESERVERS = 3  # it never asks a fourth
+GLIBC_NAMESERVERS = 3  # glibc ignores any further ones
 
 
 def complaint(bench: Workbench, file: File, others: Iterable[File]) -> str:
-    """Why a file would not do its service beside the others of its role; '' when it would."""
+    """Why a file is invalid, given the other files of its role; '' if it is valid."""
     beside = {other.dest: other.text for other in others if other.src not in PARSERS} | {file.dest: file.text}
     if file.validate:
         run = bench.run(shlex.split(file.validate.replace("%s", file.dest)), beside)
@@ -27,7 +27,7 @@ def complaint(bench: Workbench, file: File, others: Iterable[File]) -> str:
     if file.dest.startswith(UNITS):
         return _unit(bench, file, beside)
     if file.src not in PARSERS:
-        return f"{file.dest}: nothing checks it. Give its task in role {file.role} a `validate:`, or it a parser here."
+        return f"{file.dest}: nothing checks it. Add `validate:` to its task in role {file.role}, or a parser here."
     try:
         PARSERS[file.src](file.text)
     except (ValueError, configparser.Error) as error:
@@ -36,7 +36,7 @@ def complaint(bench: Workbench, file: File, others: Iterable[File]) -> str:
 
 
 def _unit(bench: Workbench, file: File, beside: dict[str, str]) -> str:
-    """systemd's opinion of a unit, or of a drop-in together with its unit. Programs that are not there are stubs."""
+    """What systemd reports about a unit, or about a drop-in with its unit. Stubs replace missing programs."""
     inside = PurePosixPath(file.dest.removeprefix(UNITS)).parts[0]
     programs = re.findall(r"^Exec\w+=[-@:+!|]*(/\S+)", "\n".join(beside.values()), re.MULTILINE)
     stubs = "".join(f"test -e {program} || install -D -m 755 /bin/true {program}; " for program in programs)
@@ -49,13 +49,13 @@ def _resolv_conf(text: str) -> None:
     lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     servers = [ipaddress.ip_address(line[1]) for line in lines if line[0] == "nameserver"]
     if not 1 <= len(servers) <= GLIBC_NAMESERVERS:
-        raise ValueError(f"{len(servers)} name servers; glibc asks the first {GLIBC_NAMESERVERS}")
+        raise ValueError(f"{len(servers)} name servers; glibc uses the first {GLIBC_NAMESERVERS}")
     if unknown := {line[0] for line in lines} - {"nameserver", "search", "options"}:
         raise ValueError(f"unknown keywords {unknown}")
 
 
 def _environment(text: str) -> None:
-    """As systemd reads EnvironmentFile=: one assignment a line, in quotes where it has spaces."""
+    """The syntax of EnvironmentFile=: one assignment per line, quoted if it contains spaces."""
     for line in text.splitlines():
         if line and not line.startswith("#") and not re.fullmatch(r'[A-Z_]+=("[^"\\]*"|[^\s"\\]*)', line):
             raise ValueError(f"not an assignment: {line}")
@@ -78,7 +78,7 @@ class _Html(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if not self.open or self.open.pop() != tag:
-            raise ValueError(f"</{tag}> closes nothing")
+            raise ValueError(f"</{tag}> has no start tag")
 
 
 def _html(text: str) -> None:
@@ -88,7 +88,7 @@ def _html(text: str) -> None:
         raise ValueError(f"not closed: {page.open or 'a brace'}")
 
 
-# Files that no daemon can be asked about.
+# Files that no daemon validates.
 PARSERS: dict[str, Callable[[str], object]] = {
     "error.html.j2": _html,
     "error.json.j2": json.loads,

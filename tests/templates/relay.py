@@ -1,5 +1,7 @@
-"""The frontends as the role writes them, in front of backends that do nothing but say who they are. All in one
-workbench, at the addresses of the inventory."""
+"""Frontends with the rendered configuration, and stub backends that return their name.
+
+All run in one workbench, at the addresses of the inventory.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from tests.workbench import Workbench
 
 PORT = "8000"
 
-# Says its name to whatever is asked; `?fail` in the path makes it an error.
+# Answers every request with its name; `?fail` in the path makes it return an error.
 BACKEND = r"""
 import asyncio, contextlib, sys
 
@@ -24,8 +26,8 @@ name, address, port = sys.argv[1:]
 
 async def serve(reader, writer):
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-        while asked := await reader.readuntil(b"\r\n\r\n"):
-            status = b"500 Error" if b"?fail" in asked.split(b"\r\n")[0] else b"200 OK"
+        while request := await reader.readuntil(b"\r\n\r\n"):
+            status = b"500 Error" if b"?fail" in request.split(b"\r\n")[0] else b"200 OK"
             writer.write(b"HTTP/1.1 %s\r\nX-Backend: %s\r\nContent-Length: 0\r\n\r\n" % (status, name.encode()))
 
 async def main():
@@ -42,9 +44,8 @@ echo $!
 
 STOP = 'kill "$1"; while (: <"/dev/tcp/$2/$3"); do sleep 0.02; done 2>/dev/null'
 
-# Until the workers of before have gone, some visits are theirs.
-# For each configuration: start nginx, or reload it. Until the workers of before
-# have gone, some visits are theirs.
+# For each configuration: start nginx, or reload it and wait until the old workers have exited,
+# because they still serve requests.
 NGINX = """\
 set -e
 workers() { cat "/proc/$(cat "$1")/task/$(cat "$1")/children"; }
@@ -64,19 +65,19 @@ done
 
 
 def load(backends: int = 3, **settings: Any) -> Inventory:
-    """The lab with so many backends, its frontends in the second mode."""
+    """The lab with this number of backends, and with frontends that use the route cookie."""
     overrides = SECRETS | {"nginx_persistence": "route_cookie"} | settings
     return Inventory.load("inventory/lab", backends=backends, overrides=overrides)
 
 
 def config(inventory: Inventory, frontend: str = "") -> str:
-    """The configuration of a frontend, of the first one by default."""
+    """The configuration of a frontend (default: the first one)."""
     machine = inventory.machine(frontend or inventory.groups["frontends"][0])
     return next(file.text for file in files(machine, "nginx") if file.src == "nginx.conf.j2")
 
 
 class Relay:
-    """Frontends and backends at work."""
+    """Running frontends and backends."""
 
     def __init__(self, bench: Workbench, inventory: Inventory) -> None:
         self.bench = bench
@@ -95,7 +96,7 @@ class Relay:
         return {machine.name: machine.address for machine in self.inventory.hosts("frontends")}
 
     def configure(self, inventory: Inventory) -> None:
-        """Another inventory, as a run of the playbook brings it: new backends start, frontends reload."""
+        """Apply an inventory as the playbook would: start new backends and reload the frontends."""
         self.inventory = inventory
         self.start(*(name for name in self.backends if name not in self._pids))
         configs = {f"/bench/{name}.conf": self.own(name) for name in self.frontends}
@@ -105,18 +106,18 @@ class Relay:
 
     @property
     def running(self) -> list[str]:
-        """The backends that answer."""
+        """The names of the running backends."""
         return list(self._pids)
 
     def wait_for_all(self) -> None:
-        """Until no frontend holds a failure of before against a backend."""
+        """Wait until no frontend skips a backend because of an earlier failure."""
 
         def all_answer() -> bool:
             genuine = {answer.backend: answer.route for answer in self.first_visits(100) if answer.route}
-            asked = [Visit(address, route) for route in genuine.values() for address in self.frontends.values()]
-            return set(genuine) >= set(self.backends) and not any(answer.set_cookie for answer in self.visit(asked))
+            requests = [Visit(address, route) for route in genuine.values() for address in self.frontends.values()]
+            return set(genuine) >= set(self.backends) and not any(answer.set_cookie for answer in self.visit(requests))
 
-        wait_until(all_answer, "every frontend asks every backend")
+        wait_until(all_answer, "every frontend uses every backend")
 
     def start(self, *backends: str) -> None:
         for name in backends:
@@ -127,26 +128,26 @@ class Relay:
         for name in backends:
             self._done(["bash", "-c", STOP, "stop", self._pids.pop(name), self.backends[name], PORT])
 
-    def visit(self, asked: Sequence[Visit]) -> list[Answer]:
-        return visits(self.python, asked, "www.example.org", 80)
+    def visit(self, requests: Sequence[Visit]) -> list[Answer]:
+        return visits(self.python, requests, "www.example.org", 80)
 
     def first_visits(self, number: int) -> list[Answer]:
-        """So many without a cookie, at the frontends in turn."""
+        """Send `number` requests without a cookie, to the frontends in turn."""
         addresses = list(self.frontends.values())
         return self.visit([Visit(addresses[turn % len(addresses)]) for turn in range(number)])
 
     def everywhere(self, route: str, **details: Any) -> list[Answer]:
-        """One visit with this cookie to each frontend."""
+        """Send one request with this cookie to each frontend."""
         return self.visit([Visit(address, route, **details) for address in self.frontends.values()])
 
     def own(self, frontend: str) -> str:
-        """The configuration of a frontend, that shares its machine with the others here."""
+        """The configuration of a frontend, adapted so that several frontends can share one container."""
         return re.sub(r"(?m)^(pid|error_log) [^ ;]+", rf"\1 /bench/{frontend}.\1", config(self.inventory, frontend))
 
-    def python(self, program: str, told: Any) -> Any:
-        """Run a Python program beside them: JSON in, JSON out."""
-        command = ["sh", "-c", 'python3 -c "$1" </bench/told.json', "sh", program]
-        return json.loads(self._done(command, {"/bench/told.json": json.dumps(told)}))
+    def python(self, program: str, argument: Any) -> Any:
+        """Run a Python program in the workbench: JSON in, JSON out."""
+        command = ["sh", "-c", 'python3 -c "$1" </bench/argument.json', "sh", program]
+        return json.loads(self._done(command, {"/bench/argument.json": json.dumps(argument)}))
 
     def _done(self, command: Sequence[str], files: Mapping[str, str] | None = None) -> str:
         done = self.bench.run(command, files)

@@ -1,4 +1,4 @@
-"""Every file that a role's template tasks would write on a machine, rendered without the machine."""
+"""Renders every file that a role's template tasks would write on a machine, without the machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lab.inventory import ROLES, ROOT, Inventory, Machine
 
 MODULES = ("ansible.builtin.template", "template")
 
-# What tasks find out on a machine before they write its files.
+# Facts that tasks register on a machine before they write its files.
 FOUND: dict[str, Callable[[Machine], dict[str, Any]]] = {
     "app": lambda _: {
         "__app_release": "1.0.0-0123abcd",
@@ -43,7 +43,7 @@ SECRETS = {
 
 @dataclass(frozen=True)
 class File:
-    """A rendered file; `validate` is its task's, '' when it has none."""
+    """A rendered file. `validate` is the command of its task, '' if it has none."""
 
     role: str
     src: str
@@ -58,7 +58,7 @@ class File:
 
 
 def roles() -> dict[str, str]:
-    """Each role of ansible/site.yml and the group that has it."""
+    """Each role of ansible/site.yml and the group that it is applied to."""
     plays = DataLoader().load_from_file(str(ROOT / "ansible" / "site.yml"))
     return {role["role"]: play["hosts"] for play in plays for role in play.get("roles", [])}
 
@@ -79,7 +79,7 @@ def _template_tasks(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def files(machine: Machine, role: str, **found: Any) -> list[File]:
-    """What the role writes on this machine, loops unrolled; `found` is what else its tasks found out there."""
+    """The files that the role writes on this machine, with loops unrolled; `found` adds registered facts."""
     if role in FOUND:
         found = FOUND[role](machine.role(role)) | found
     return [file for task in template_tasks(role) for file in _unroll(machine, role, task, found)]
@@ -92,22 +92,22 @@ def _unroll(machine: Machine, role: str, task: dict[str, Any], found: dict[str, 
     control = {"loop_var": "item", "index_var": "__index"} | task.get("loop_control", {})
     for index, item in enumerate(items):
         host = machine.role(role, **known, **{control["loop_var"]: item, control["index_var"]: index})
-        told = {
+        options = {
             name: str(host.vars.templar.template(arguments.get(name, "")))
             for name in ("src", "dest", "mode", "validate")
         }
-        yield File(role=role, text=host.render(ROLES / role / "templates" / told["src"]), **told)
+        yield File(role=role, text=host.render(ROLES / role / "templates" / options["src"]), **options)
 
 
 @cache
 def inventory(variant: str = "lab") -> Inventory:
-    """The lab, or the lab with one thing else; its secrets are known to tests and made nowhere."""
+    """The lab, or a variant of it, with fixed secrets."""
     options = VARIANTS[variant]
     return Inventory.load("inventory/lab", **{**options, "overrides": SECRETS | options.get("overrides", {})})
 
 
 def machines(role: str, variant: str = "lab") -> list[Machine]:
-    """One machine of each tier that has the role."""
+    """The first machine of each tier that has the role."""
     tiers = inventory(variant).groups
     group = roles()[role]
     firsts = {hosts[0] for tier, hosts in tiers.items() if hosts and tier != "all"}
@@ -115,13 +115,13 @@ def machines(role: str, variant: str = "lab") -> list[Machine]:
 
 
 def text(role: str, src: str, variant: str = "lab", machine: str = "") -> str:
-    """One rendered file: the first that this template makes on the machine (default: the first one)."""
+    """The first file that this template renders on the machine (default: the first one with the role)."""
     host = inventory(variant).machine(machine) if machine else machines(role, variant)[0]
     return next(file.text for file in files(host, role) if file.src == src)
 
 
 def digests(variant: str = "lab") -> dict[str, str]:
-    """A fingerprint of every file of every machine, without the serials, which are the time."""
+    """A digest of every file of every machine. Zone serials are left out: they depend on the time."""
     written = [
         (machine.name, file) for role in roles() for machine in machines(role, variant) for file in files(machine, role)
     ]

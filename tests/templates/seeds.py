@@ -1,4 +1,4 @@
-"""What to draw a first visit's backend from: measured in the workbench, for the table in docs/balancing.md.
+"""Compares seeds for choosing the backend of a first visit, for the table in docs/balancing.md.
 
 python -m tests.templates.seeds
 """
@@ -34,15 +34,15 @@ def visit():
         answered.append((answer.headers["X-Backend"], time.time()))
 
 began = time.time()
-crowd = [threading.Thread(target=visit) for _ in range(threads)]
-[one.start() for one in crowd]
-[one.join() for one in crowd]
+workers = [threading.Thread(target=visit) for _ in range(threads)]
+[one.start() for one in workers]
+[one.join() for one in workers]
 json.dump([[name for name, _ in answered], time.time() - began], sys.stdout)
 """
 
 
-class Drawn(Relay):
-    """A relay whose frontends draw from another seed."""
+class SeededRelay(Relay):
+    """A relay whose frontends use another seed."""
 
     seed = SEEDS[0]
 
@@ -53,11 +53,9 @@ class Drawn(Relay):
 def main() -> None:
     inventory = load()
     assert "split_clients $request_id " in config(inventory)
-    print(
-        f"{VISITS} first visits, {ROUNDS} times: points that a share is off a third, and the longest run on one backend"
-    )
+    print(f"{ROUNDS} rounds of {VISITS} first visits: deviation from 33.3%, and the longest run on one backend")
     with Workbench() as bench:
-        relay = Drawn(bench, inventory)
+        relay = SeededRelay(bench, inventory)
         address = next(iter(relay.frontends.values()))
         for seed in SEEDS:
             relay.seed = seed

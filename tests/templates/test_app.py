@@ -1,4 +1,4 @@
-"""What a backend is told."""
+"""The settings of the backends."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ from lab.inventory import ROOT
 from tests.templates.rendered import SECRETS, VARIANTS, files, inventory, machines, text
 
 
-def told(variant: str = "lab", machine: str = "") -> dict[str, str]:
+def settings(variant: str = "lab", machine: str = "") -> dict[str, str]:
     """The settings file of a backend."""
     lines = text("app", "revezamento.env.j2", variant, machine).splitlines()
     return {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines if line[:1].isalpha())}
 
 
-def test_the_app_knows_every_setting_that_it_is_told() -> None:
-    """It refuses to start with a setting that it does not know."""
+def test_the_app_knows_all_its_settings() -> None:
+    """The app refuses to start with an unknown setting."""
     source = (ROOT / "app" / "revezamento" / "settings.py").read_text(encoding="utf-8")
     known = {f"REVEZAMENTO_{name}" for name in re.findall(r'env\.\w+\("([A-Z_]+)"', source)} | {"SERVER_NAME"}
-    assert set(told()) <= known
+    assert set(settings()) <= known
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_backend_has_its_own_name(variant: str) -> None:
-    """The name is what a user sees changing while the session stays."""
+    """The page shows the name, so users see that the backend changes and the session does not."""
     backends = inventory(variant).groups["backends"]
-    assert [told(variant, name)["SERVER_NAME"] for name in backends] == [
+    assert [settings(variant, name)["SERVER_NAME"] for name in backends] == [
         f"Servidor {n}" for n in range(1, len(backends) + 1)
     ]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_only_frontends_are_believed(variant: str) -> None:
-    """X-Forwarded-For of anybody else is a lie."""
-    assert told(variant)["REVEZAMENTO_TRUSTED_PROXIES"].split(",") == [
+def test_only_frontends_are_trusted_proxies(variant: str) -> None:
+    """Any other client could forge X-Forwarded-For."""
+    assert settings(variant)["REVEZAMENTO_TRUSTED_PROXIES"].split(",") == [
         f.address for f in inventory(variant).hosts("frontends")
     ]
 
 
-def test_the_cookie_travels_over_plain_http_in_the_lab_alone() -> None:
+def test_only_the_lab_sends_the_cookie_over_plain_http() -> None:
     """A browser sends no Secure cookie over HTTP; real servers speak HTTPS."""
-    assert told()["REVEZAMENTO_COOKIE_SECURE"] == "false"
+    assert settings()["REVEZAMENTO_COOKIE_SECURE"] == "false"
     defaults = (ROOT / "ansible" / "roles" / "app" / "defaults" / "main.yml").read_text(encoding="utf-8")
     assert "\napp_cookie_secure: true\n" in defaults
 
 
-def test_secrets_are_credentials_and_in_no_file_of_ours() -> None:
-    """An environment shows in /proc and in crash reports."""
+def test_secrets_are_credentials_and_in_no_rendered_file() -> None:
+    """Environment variables are visible in /proc and in crash reports."""
     written = files(machines("app")[0], "app")
     assert not [file.dest for file in written for value in SECRETS.values() if value in file.text]
     service = text("app", "revezamento.service.j2")

@@ -1,4 +1,4 @@
-"""The zones say what the inventory says."""
+"""The zones match the inventory."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from tests.templates.rendered import VARIANTS, files, inventory, machines, text
 
 
 def records(zone: dns.zone.Zone, name: str, kind: str = "A") -> list[str]:
-    """What the zone answers for an absolute name."""
+    """The zone's records for an absolute name."""
     return [record.to_text() for record in zone.get_rdataset(name, kind) or []]
 
 
 def zones(variant: str = "lab", **found: object) -> list[dns.zone.Zone]:
-    """Forward and reverse, as DNS software reads them."""
+    """The forward and reverse zones, parsed by dnspython."""
     written = files(machines("bind", variant)[0], "bind", **found)
     return [dns.zone.from_text(file.text, relativize=False) for file in written if file.src == "zone.j2"]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_www_is_every_frontend(variant: str) -> None:
-    """The round robin is made of these records."""
+def test_www_resolves_to_every_frontend(variant: str) -> None:
+    """BIND rotates these records (round robin)."""
     forward, *_ = zones(variant)
     lab = inventory(variant)
     www = f"{lab.machine('dns1').vars['site_name']}."
     assert records(forward, www) == [frontend.address for frontend in lab.hosts("frontends")]
 
 
-def test_answers_may_be_kept_for_five_seconds() -> None:
-    """A frontend that is taken out of the zone is out of use that soon."""
+def test_the_ttl_is_five_seconds() -> None:
+    """Clients stop using a frontend within five seconds of its removal from the zone."""
     forward, *_ = zones()
     assert {ttl for _, ttl, _ in forward.iterate_rdatas("A")} == {5}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_every_machine_has_its_name_both_ways(variant: str) -> None:
-    """Logs show addresses, people know names."""
+def test_every_machine_has_forward_and_reverse_records(variant: str) -> None:
+    """Logs contain addresses; administrators look for names."""
     forward, reverse = zones(variant)
     for machine in inventory(variant).hosts():
         name = f"{machine.name}.{machine.vars['lab_domain']}."
@@ -47,7 +47,7 @@ def test_every_machine_has_its_name_both_ways(variant: str) -> None:
 
 
 def test_the_serial_grows_only_with_the_content() -> None:
-    """A new serial for nothing would be a change in every run; an old one hides a change from other servers."""
+    """A needless new serial is a change in every run; an unchanged one hides a change from other servers."""
     rendered = text("bind", "zone.j2")
     old = rendered.replace("1 ; serial", "41 ; serial")
     assert zone_serial(rendered, old) == "41"
@@ -55,15 +55,15 @@ def test_the_serial_grows_only_with_the_content() -> None:
     assert int(zone_serial(rendered, "")) > 41
 
 
-def test_the_serial_grows_beyond_a_clock_that_was_wrong() -> None:
-    """A serial from the future still has to grow: others would take a smaller one for older."""
+def test_the_serial_grows_after_a_wrong_clock() -> None:
+    """A serial from the future still has to grow: other servers would consider a smaller one older."""
     rendered = text("bind", "zone.j2")
     future = rendered.replace("1 ; serial", "4000000000 ; serial")
     assert zone_serial(rendered.replace("0.22", "0.99"), future) == "4000000001"
 
 
-def test_nobody_is_served_but_for_this_domain() -> None:
-    """An open resolver is used for attacks on others, a transfer tells the whole map."""
+def test_recursion_and_transfers_are_refused() -> None:
+    """Open resolvers are abused for attacks; a zone transfer reveals every machine."""
     config = text("bind", "named.conf.j2")
     assert "recursion no;" in config
     assert "allow-transfer { none; };" in config

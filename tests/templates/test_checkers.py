@@ -1,4 +1,4 @@
-"""Every configuration, of every inventory, is accepted by what will read it."""
+"""Every rendered configuration is valid for the program that reads it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.workbench import Workbench
 
 @pytest.fixture(scope="module")
 def accepted() -> set[File]:
-    """What was accepted already: most files are the same in most inventories and on most machines."""
+    """Files that passed already: most are the same in all inventories and on all machines."""
     return set()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("role", roles())
-def test_accepted(workbench: Workbench, accepted: set[File], role: str, variant: str) -> None:
-    """A daemon that does not start is found here in milliseconds, on ten machines in minutes."""
+def test_every_file_is_valid(workbench: Workbench, accepted: set[File], role: str, variant: str) -> None:
+    """Finds in milliseconds what would take minutes to find on ten machines."""
     for machine in machines(role, variant):
         written = files(machine, role)
         for file in written:
@@ -35,17 +35,17 @@ def test_accepted(workbench: Workbench, accepted: set[File], role: str, variant:
 
 
 @pytest.mark.parametrize("role", roles())
-def test_a_spoilt_file_is_noticed(workbench: Workbench, role: str) -> None:
-    """The opposite: a checker that accepts everything proves nothing."""
+def test_an_invalid_file_is_rejected(workbench: Workbench, role: str) -> None:
+    """Shows that the checkers can fail."""
     written = files(machines(role)[0], role)
     for file in written:
-        spoilt = replace(file, text=f"{file.text}\n}} {{ spoilt\n")
-        assert complaint(workbench, spoilt, written), f"{file.src} passes with garbage in it"
+        invalid = replace(file, text=f"{file.text}\n}} {{ invalid\n")
+        assert complaint(workbench, invalid, written), f"{file.src} passes with garbage in it"
 
 
 @pytest.mark.parametrize("role", roles())
 def test_every_template_is_written_by_a_task(role: str) -> None:
-    """A template that no task uses is not checked by the tests above either."""
+    """The tests above do not see a template that no task uses."""
     folder = ROLES / role
     sources = [path.read_text(encoding="utf-8") for part in ("vars", "templates") for path in (folder / part).glob("*")]
     included = {name for source in sources for name in re.findall(r"[\w.-]+\.j2", source)}
@@ -54,8 +54,8 @@ def test_every_template_is_written_by_a_task(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", roles())
-def test_no_secret_in_a_file_that_everybody_can_read(role: str) -> None:
-    """Every account on a machine reads a 0644 file, and `--diff` shows it."""
+def test_no_world_readable_file_has_a_secret(role: str) -> None:
+    """Every account on a machine can read a 0644 file, and `--diff` prints it."""
     for machine in machines(role):
         for file in files(machine, role):
             shown = [name for name, value in SECRETS.items() if value in file.text]
@@ -63,7 +63,7 @@ def test_no_secret_in_a_file_that_everybody_can_read(role: str) -> None:
 
 
 def test_the_same_inventory_gives_the_same_files() -> None:
-    """A set has another order in every process, and `difference` makes sets: each run would change something."""
+    """`difference` makes sets, whose order differs between processes: every run would change files."""
     program = "import json; from tests.templates.rendered import digests; print(json.dumps(digests()))"
     first, second = (
         json.loads(

@@ -1,4 +1,4 @@
-"""Who may talk to whom."""
+"""The firewall rules."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ CLOSED = [("mysql1", 3306, "backends"), ("redis1", 6379, "backends"), ("backend1
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize(("machine", "port", "friends"), CLOSED)
-def test_a_port_is_for_one_tier(machine: str, port: int, friends: str, variant: str) -> None:
-    """The path of a request is the only path: frontend, backend, data."""
+@pytest.mark.parametrize(("machine", "port", "senders"), CLOSED)
+def test_only_one_tier_reaches_a_port(machine: str, port: int, senders: str, variant: str) -> None:
+    """Requests can only go from frontend to backend to data store."""
     rules = text("nftables", "nftables.conf.j2", variant, machine)
     (accepted,) = re.findall(rf"tcp dport {{ {port} }} ip saddr {{ (.*?) }} accept", rules)
-    assert sorted(accepted.split(", ")) == sorted(friend.address for friend in inventory(variant).hosts(friends))
+    assert sorted(accepted.split(", ")) == sorted(sender.address for sender in inventory(variant).hosts(senders))
     opened = rules.index("accept\n", rules.index(f"dport {{ {port} }}"))
     assert opened < rules.index(f"tcp dport {{ {port} }} counter drop")
 
 
 @pytest.mark.parametrize("machine", ["frontend1", "dns1", "client"])
-def test_the_rest_stays_open(machine: str) -> None:
-    """The world talks to these; and SSH stays open everywhere."""
+def test_public_tiers_have_no_closed_ports(machine: str) -> None:
+    """Users reach these machines directly. SSH stays open everywhere."""
     assert "drop" not in text("nftables", "nftables.conf.j2", machine=machine)
 
 
 def test_rules_take_every_protocol_and_both_families(workbench: Workbench) -> None:
-    """Two rules for one port open it to both senders; a protocol without ports, and IPv6, are rules like others."""
+    """Two rules may open one port to different senders. IPv6 and protocols without ports work as well."""
     rules = [
         {"proto": "tcp", "ports": [6379, 26379], "from": ["192.0.2.10"]},
         {"proto": "tcp", "ports": [6379], "from": ["2001:db8::/32", "192.0.2.0/28"]},
@@ -38,8 +38,8 @@ def test_rules_take_every_protocol_and_both_families(workbench: Workbench) -> No
         {"proto": "udp", "ports": [53], "from": ["anyone"]},
     ]
     (file, _) = files(inventory().machine("redis1"), "nftables", nftables_rules=rules)
-    judged = workbench.run(["nft", "--check", "--file", file.dest], {file.dest: file.text})
-    assert judged.returncode == 0, judged.stderr
+    check = workbench.run(["nft", "--check", "--file", file.dest], {file.dest: file.text})
+    assert check.returncode == 0, check.stderr
     lines = [line.strip() for line in file.text.splitlines()]
     first_drop = next(number for number, line in enumerate(lines) if line.endswith("drop"))
     assert not [line for line in lines[first_drop:] if line.endswith("accept")], "a drop before an accept"

@@ -1,4 +1,4 @@
-"""The frontends ask every backend, and nobody else."""
+"""The frontends' configuration, and their answers without a backend."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ print(json.dumps([answer.status, {k.lower(): v for k, v in answer.getheaders()},
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_the_upstream_is_every_backend(variant: str) -> None:
-    """A backend more in the inventory is a backend more in service; none is left over."""
+def test_the_upstream_has_every_backend(variant: str) -> None:
+    """A backend added to the inventory gets requests; a removed one does not."""
     upstream = text("nginx", "nginx.conf.j2", variant).partition("upstream backends {")[2].partition("}")[0]
     assert re.findall(r"^\s*server (\S+):8000 ", upstream, re.MULTILINE) == [
         b.address for b in inventory(variant).hosts("backends")
@@ -31,22 +31,22 @@ def test_the_upstream_is_every_backend(variant: str) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_each_backend_can_be_asked_how_it_is(variant: str) -> None:
-    """The page watches every backend of the inventory, a new one too."""
-    asked = re.findall(
+def test_each_backend_has_a_status_route(variant: str) -> None:
+    """The page shows the state of every backend in the inventory."""
+    found = re.findall(
         r"location = /status/(\S+) \{\s+proxy_pass http://(\S+):8000/status;", text("nginx", "nginx.conf.j2", variant)
     )
-    assert asked == [(b.name, b.address) for b in inventory(variant).hosts("backends")]
+    assert found == [(b.name, b.address) for b in inventory(variant).hosts("backends")]
 
 
-def test_only_logins_and_logouts_are_sent_twice() -> None:
-    """nginx repeats a POST to the next backend where that does no harm, and nowhere else."""
+def test_only_logins_and_logouts_are_retried() -> None:
+    """nginx may only retry a POST if repeating it is harmless."""
     config = text("nginx", "nginx.conf.j2")
     assert re.findall(r"location = (\S+) \{[^}]*non_idempotent", config) == ["/login", "/logout"]
     assert config.count("non_idempotent") == 2
 
 
-def test_a_client_cannot_choose_its_address() -> None:
+def test_a_client_cannot_forge_its_address() -> None:
     """Failed logins are counted by address: the header is overwritten, not appended to."""
     config = text("nginx", "nginx.conf.j2")
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in config
@@ -55,7 +55,7 @@ def test_a_client_cannot_choose_its_address() -> None:
 
 @pytest.fixture(scope="module")
 def frontend(workbench: Workbench) -> str:
-    """nginx with the configuration of frontend1, at its address; no backend is there. The address."""
+    """The address of an nginx with the configuration of frontend1, without backends."""
     (machine,) = machines("nginx")
     written = {file.dest: file.text for file in files(machine, "nginx")}
     assert workbench.run(["nginx", "-c", "/etc/nginx/nginx.conf"], written).returncode == 0
@@ -70,10 +70,10 @@ def frontend(workbench: Workbench) -> str:
         ("text/html", "en-GB,en;q=0.9", "No server"),
     ],
 )
-def test_no_backend_is_a_503_that_says_so(
+def test_without_a_backend_the_answer_is_a_readable_503(
     workbench: Workbench, frontend: str, accept: str, language: str, words: str
 ) -> None:
-    """A program and a person each get what they can read, and when to come back."""
+    """Programs get JSON, people get a page in their language; both get Retry-After."""
     headers = json.dumps({"Accept": accept, "Accept-Language": language})
     run = workbench.run(["python3", "-c", ASK, "GET", frontend, "/perfil", headers])
     status, answer, body = json.loads(run.stdout)
@@ -84,24 +84,24 @@ def test_no_backend_is_a_503_that_says_so(
     assert words in body
 
 
-def test_a_refusal_is_logged_as_what_was_asked(workbench: Workbench, frontend: str) -> None:
-    """The way to the error page leaves no trace: neither its path nor its GET."""
+def test_a_503_is_logged_with_the_original_request(workbench: Workbench, frontend: str) -> None:
+    """The log has neither the path of the error page nor its internal GET."""
     workbench.run(["python3", "-c", ASK, "POST", frontend, "/logout", "{}"])
     lines = workbench.run(["tail", "-n", "1", "/var/log/nginx/access.log"]).stdout.splitlines()
-    told = json.loads(lines[-1])
-    assert (told["method"], told["uri"], told["status"]) == ("POST", "/logout", 503)
+    entry = json.loads(lines[-1])
+    assert (entry["method"], entry["uri"], entry["status"]) == ("POST", "/logout", 503)
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/_error/json", "/../etc/passwd"])
-def test_what_is_for_the_inside_is_not_found(workbench: Workbench, frontend: str, path: str) -> None:
-    """Health and metrics of a backend are nobody's business on the street side."""
+def test_internal_routes_are_not_public(workbench: Workbench, frontend: str, path: str) -> None:
+    """The health and metrics of the backends are for administrators."""
     status, *_ = json.loads(workbench.run(["python3", "-c", ASK, "GET", frontend, path, "{}"]).stdout)
     assert status in (400, 404)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_request_may_try_every_backend(variant: str) -> None:
-    """The last backend that works serves everybody, however many there are; the deadline bounds the tries."""
+    """One working backend is enough, whatever the number of backends; a deadline limits the tries."""
     tries = re.search(r"proxy_next_upstream_tries (\d+);", text("nginx", "nginx.conf.j2", variant))
     assert tries
     assert int(tries[1]) == len(inventory(variant).groups["backends"])

@@ -1,4 +1,4 @@
-"""A real Redis with the rendered files: who may do what."""
+"""The permissions of the accounts, on a real Redis with the rendered files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ANSWERS = 50  # tries of 0.1 s until it answers
 
 
 class Redis:
-    """Asks the Redis of redis1, one connection a question."""
+    """Sends commands to the Redis of redis1, each over its own connection."""
 
     def __init__(self, bench: Workbench, address: str) -> None:
         self.bench, self.address = bench, address
@@ -40,34 +40,34 @@ def redis(workbench: Workbench) -> Iterator[Redis]:
     ask("shutdown", "nosave", user=ADMIN)
 
 
-def test_a_stranger_is_refused(redis: Redis) -> None:
-    """The default user is off: no password, no answer."""
+def test_clients_without_an_account_are_refused(redis: Redis) -> None:
+    """The default user is off."""
     assert "NOAUTH" in redis("get", "sess:x")
     assert "WRONGPASS" in redis("ping", user=("default", "guess"))
 
 
-def test_the_app_may_keep_sessions(redis: Redis) -> None:
-    """The opposite of the next test."""
+def test_the_app_can_store_sessions(redis: Redis) -> None:
+    """The permissions are sufficient."""
     assert redis("set", "sess:x", "1", "ex", "60", user=APP) == "OK"
     assert redis("getex", "sess:x", user=APP) == "1"
 
 
 @pytest.mark.parametrize("command", ["get other", "keys *", "flushall", "config get *", "acl list", "shutdown"])
-def test_the_app_may_do_no_more(redis: Redis, command: str) -> None:
-    """A hole in the app is no hole in Redis."""
+def test_the_app_can_do_nothing_else(redis: Redis, command: str) -> None:
+    """A compromised app does not compromise Redis."""
     assert "NOPERM" in redis(*command.split(), user=APP)
 
 
-def test_the_administrator_may(redis: Redis) -> None:
-    """Somebody has to see and to stop it."""
+def test_the_administrator_can_read_the_configuration(redis: Redis) -> None:
+    """Administrators need an account to inspect Redis and to stop it."""
     assert "maxmemory-policy" in redis("config", "get", "maxmemory-policy", user=ADMIN)
 
 
-def test_full_means_no_new_sessions(redis: Redis) -> None:
-    """With any other policy a full Redis logs users out at random."""
+def test_a_full_redis_refuses_new_sessions(redis: Redis) -> None:
+    """With any other policy, a full Redis evicts sessions and logs users out."""
     assert redis("config", "get", "maxmemory-policy", user=ADMIN).split()[-1] == "noeviction"
 
 
-def test_passwords_are_kept_as_hashes() -> None:
-    """Who reads the file cannot log in with it."""
+def test_passwords_are_stored_as_hashes() -> None:
+    """Reading the file is not enough to log in."""
     assert not [name for name, value in SECRETS.items() if value in text("redis", "users.acl.j2")]

@@ -1,4 +1,4 @@
-"""Persistence by a cookie: the frontends as they are rendered, at work in the workbench before simple backends."""
+"""Persistence by a cookie: rendered frontends in front of stub backends, in the workbench."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from tests.workbench import Workbench
 
 FIRST_VISITS = 3000
 SPREAD_POINTS = 5
-"""Six times what chance alone does to the share of one in three."""
+"""Six standard deviations of a share of one third."""
 
 WEIGHTS = {"backend1": 50, "backend2": 25, "backend3": 25}
 
 
-def told(text: str) -> dict[str, str]:
-    """The map from the cookie's value to the group that it stands for."""
+def backend_map(text: str) -> dict[str, str]:
+    """The map from the cookie's value to its upstream group."""
     table = text.partition("map $cookie_route ")[2].partition("}")[0]
     return dict(re.findall(r"^\s*([0-9a-f]{16}) to_(\S+);$", table, re.MULTILINE))
 
 
 def split(inventory: Inventory) -> list[str]:
-    """The lines of the shares."""
+    """The lines of `split_clients`: shares and upstream groups."""
     table = config(inventory).partition("split_clients ")[2].partition("}")[0]
     return re.findall(r"^\s*(\S+ \S+);$", table, re.MULTILINE)
 
 
-@pytest.mark.parametrize("settings", [{}, {"nginx_draining": ["backend1"]}], ids=["all", "one drains"])
+@pytest.mark.parametrize("settings", [{}, {"nginx_draining": ["backend1"]}], ids=["all", "one draining"])
 @pytest.mark.parametrize("backends", [1, 2, 3, 12])
-def test_nginx_accepts_it(workbench: Workbench, backends: int, settings: dict[str, list[str]]) -> None:
-    """As many maps and groups as there are backends."""
+def test_nginx_accepts_the_configuration(workbench: Workbench, backends: int, settings: dict[str, list[str]]) -> None:
+    """The number of maps and groups depends on the number of backends."""
     inventory = load(backends, **(settings if backends > 1 else {}))
     written = files(inventory.machine("frontend1"), "nginx")
     for file in written:
         assert not (wrong := complaint(workbench, file, written)), wrong
 
 
-def test_without_it_nothing_of_it_is_there() -> None:
-    """The lab's own way of balancing is as it was: no cookie, one group of backends."""
+def test_the_default_mode_has_no_route_cookie() -> None:
+    """The lab's default mode has no cookie and one upstream group."""
     config = text("nginx", "nginx.conf.j2")
     assert "route" not in config
     assert len(re.findall(r"^ *upstream ", config, re.MULTILINE)) == 1
@@ -66,56 +66,56 @@ def test_without_it_nothing_of_it_is_there() -> None:
     ],
 )
 def test_shares_follow_the_weights(backends: int, settings: dict[str, object], expected: list[str]) -> None:
-    """A new visitor goes by these lines."""
+    """These lines choose the backend of a new visitor."""
     assert split(load(backends, **settings)) == expected
 
 
-def test_weights_and_draining_are_for_the_other_way_too() -> None:
-    """Who changes the way keeps what was said of the backends."""
+def test_weights_and_draining_work_without_the_cookie() -> None:
+    """The settings of the backends keep their meaning in both modes."""
     inventory = load(nginx_persistence="none", nginx_backend_weights=WEIGHTS, nginx_draining=["backend2"])
     upstream = config(inventory).partition("upstream backends {")[2].partition("}")[0]
     lines = [line.split("fail_timeout=2s")[1] for line in upstream.splitlines() if "server " in line]
     assert lines == [" weight=50; # backend1", " weight=25 backup; # backend2", " weight=25; # backend3"]
 
 
-def test_every_frontend_reads_the_cookie_alike() -> None:
-    """A visitor comes back by another frontend: DNS says which."""
+def test_every_frontend_maps_the_cookie_to_the_same_backend() -> None:
+    """A visitor's next request may go to another frontend."""
     inventory = load()
-    first, *others = [told(config(inventory, name)) for name in inventory.groups["frontends"]]
+    first, *others = [backend_map(config(inventory, name)) for name in inventory.groups["frontends"]]
     assert first == {digest(SECRETS["secret_route"], name): name for name in inventory.groups["backends"]}
     assert others == [first] * len(others)
 
 
-def test_one_backend_more_changes_no_cookie() -> None:
-    """What is known keeps its meaning; only new visitors can come to the new one."""
-    three, four = told(config(load(3))), told(config(load(4)))
+def test_an_additional_backend_changes_no_cookie() -> None:
+    """Existing cookies stay valid; only new visitors go to the new backend."""
+    three, four = backend_map(config(load(3))), backend_map(config(load(4)))
     assert three.items() < four.items()
     assert set(four.values()) - set(three.values()) == {"backend4"}
 
 
-def test_another_key_makes_other_cookies() -> None:
-    """Without the key nobody can tell which backend a cookie stands for."""
+def test_cookies_depend_on_the_key() -> None:
+    """Without the key, a cookie does not reveal its backend."""
     other = load(secret_route="another-key-of-some-length")
-    assert not set(told(config(load()))) & set(told(config(other)))
+    assert not set(backend_map(config(load()))) & set(backend_map(config(other)))
 
 
 @pytest.mark.parametrize("secure", [True, False])
-def test_the_cookie_is_secure_where_the_sessions_cookie_is(secure: bool) -> None:
-    """One setting for both: a browser sends no Secure cookie over plain HTTP."""
+def test_the_cookie_is_secure_if_the_session_cookie_is(secure: bool) -> None:
+    """One setting controls both: browsers do not send Secure cookies over plain HTTP."""
     line = next(line for line in config(load(app_cookie_secure=secure)).splitlines() if "HttpOnly" in line)
     assert line.endswith('; Path=/; HttpOnly; SameSite=Lax; Secure";' if secure else 'HttpOnly; SameSite=Lax";')
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Relay]:
-    """Three frontends before three backends."""
+    """Three frontends in front of three backends."""
     with Workbench() as bench:
         yield Relay(bench, load())
 
 
 @pytest.fixture
 def relay(running: Relay) -> Relay:
-    """As it was in the beginning, whatever the last test did."""
+    """The running relay, restored to its initial state."""
     stopped = set(running.backends) - set(running.running)
     running.configure(load())
     if stopped:
@@ -124,18 +124,18 @@ def relay(running: Relay) -> Relay:
 
 
 def cookies(relay: Relay) -> dict[str, str]:
-    """A cookie of each backend's, by the backend's name."""
+    """Each backend's cookie, by the backend's name."""
     return {answer.backend: answer.route for answer in relay.first_visits(100) if answer.route}
 
 
 def assert_stays(answers: Sequence[Answer], backend: str) -> None:
-    """The same backend, and nothing said about it."""
+    """The backend is the same, and the cookie is not set again."""
     assert {(answer.status, answer.backend, answer.set_cookie) for answer in answers} == {(200, backend, "")}
 
 
 @pytest.mark.parametrize("weights", [{}, WEIGHTS], ids=["equal", "50/25/25"])
-def test_first_visits_are_spread_by_the_weights(relay: Relay, weights: dict[str, int]) -> None:
-    """Visits of one client, as fast as they come."""
+def test_first_visits_are_spread_by_weight(relay: Relay, weights: dict[str, int]) -> None:
+    """One client sends its requests as fast as possible."""
     relay.configure(load(nginx_backend_weights=weights))
     answers = relay.first_visits(FIRST_VISITS)
     found = shares(answers)
@@ -146,14 +146,14 @@ def test_first_visits_are_spread_by_the_weights(relay: Relay, weights: dict[str,
 
 
 def test_a_cookie_is_honoured_by_every_frontend(relay: Relay) -> None:
-    """A hundred visits, each at another frontend than the last: all at the backend of the first."""
+    """A hundred requests to alternating frontends reach the same backend."""
     for backend, cookie in cookies(relay).items():
-        asked = [Visit(address, cookie) for address in relay.frontends.values()]
-        assert_stays(relay.visit(asked * 33), backend)
+        requests = [Visit(address, cookie) for address in relay.frontends.values()]
+        assert_stays(relay.visit(requests * 33), backend)
 
 
-def test_the_cookie_tells_no_name(relay: Relay) -> None:
-    """How many backends there are, and what they are called, is nobody's business."""
+def test_the_cookie_does_not_reveal_the_backend(relay: Relay) -> None:
+    """The number and the names of the backends are not public."""
     for answer in relay.first_visits(30):
         value, *flags = answer.set_cookie.split("; ")
         assert re.fullmatch(r"route=[0-9a-f]{16}", value)
@@ -173,8 +173,8 @@ FORGED = (
 )
 
 
-def test_a_forged_value_is_no_cookie(relay: Relay) -> None:
-    """It is served as a first visit is, and replaced. Names and addresses of backends open no way to them."""
+def test_a_forged_cookie_is_ignored(relay: Relay) -> None:
+    """It counts as a first visit and is replaced. Names and addresses of backends do not select them."""
     genuine = cookies(relay)
     values = [value.format(genuine["backend1"]) for value in FORGED]
     answers = relay.visit([Visit(address, value) for value in values * 3 for address in relay.frontends.values()])
@@ -183,8 +183,8 @@ def test_a_forged_value_is_no_cookie(relay: Relay) -> None:
     assert {answer.backend for answer in answers} == set(relay.backends)
 
 
-def test_a_stopped_backend_costs_no_request_and_its_visitors_move_on(relay: Relay) -> None:
-    """The cookie goes with the baton, to whoever answered; when the old one is back, nobody is moved again."""
+def test_visitors_of_a_stopped_backend_move_without_an_error(relay: Relay) -> None:
+    """The cookie changes to the backend that answered, and does not change back later."""
     genuine = cookies(relay)
     relay.stop("backend1")
     moved = relay.visit([Visit(address, genuine["backend1"]) for address in relay.frontends.values()] * 20)
@@ -201,8 +201,8 @@ def test_a_stopped_backend_costs_no_request_and_its_visitors_move_on(relay: Rela
         assert_stays(relay.everywhere(answer.route), answer.backend)
 
 
-def test_who_came_back_before_being_told_is_still_at_home(relay: Relay) -> None:
-    """A visitor who was away meanwhile finds the old backend."""
+def test_a_visitor_who_missed_the_outage_stays(relay: Relay) -> None:
+    """Without a request during the outage, the cookie still names the old backend."""
     genuine = cookies(relay)
     relay.stop("backend1")
     assert "backend1" not in shares(relay.everywhere(""))
@@ -211,15 +211,15 @@ def test_who_came_back_before_being_told_is_still_at_home(relay: Relay) -> None:
     assert_stays(relay.everywhere(genuine["backend1"]), "backend1")
 
 
-def test_an_error_moves_nobody(relay: Relay) -> None:
-    """It is no place to stay, and no reason to lose one."""
+def test_an_error_does_not_change_the_cookie(relay: Relay) -> None:
+    """Neither is a backend set on an error, nor an existing one replaced."""
     assert {answer.set_cookie for answer in relay.everywhere("", path="/perfil?fail")} == {""}
     for cookie in cookies(relay).values():
         assert {answer.set_cookie for answer in relay.everywhere(cookie, path="/perfil?fail")} == {""}
 
 
-def test_when_nobody_answers_the_cookie_is_left_alone(relay: Relay) -> None:
-    """503 by nginx itself; whoever is back first, the visitor's own place is still known."""
+def test_the_cookie_stays_if_no_backend_answers(relay: Relay) -> None:
+    """nginx answers 503. Afterwards, visitors return to their backends."""
     genuine = cookies(relay)
     relay.stop(*relay.backends)
     answers = relay.everywhere(genuine["backend1"]) + relay.everywhere("") + relay.everywhere("forged")
@@ -227,12 +227,12 @@ def test_when_nobody_answers_the_cookie_is_left_alone(relay: Relay) -> None:
 
 
 def test_static_pages_set_no_cookie(relay: Relay) -> None:
-    """They are the same from everywhere, and may be kept by others."""
+    """They do not depend on the backend, and shared caches may store them."""
     assert {answer.set_cookie for answer in relay.everywhere("", path="/")} == {""}
 
 
-def test_a_fourth_backend_moves_nobody(relay: Relay) -> None:
-    """Every cookie from before stays where it was; new visitors come to the new one as well."""
+def test_a_fourth_backend_only_gets_new_visitors(relay: Relay) -> None:
+    """Existing cookies keep their backends; a share of the new visitors goes to the new one."""
     genuine = cookies(relay)
     relay.configure(load(4))
     for backend, cookie in genuine.items():
@@ -240,8 +240,8 @@ def test_a_fourth_backend_moves_nobody(relay: Relay) -> None:
     assert shares(relay.first_visits(400))["backend4"] == pytest.approx(25, abs=12)
 
 
-def test_a_draining_backend_serves_its_own_and_takes_nobody_new(relay: Relay) -> None:
-    """Not by a first visit, and not by the failure of another either."""
+def test_a_draining_backend_only_serves_its_visitors(relay: Relay) -> None:
+    """It gets no first visits, and no visitors of a failed backend."""
     genuine = cookies(relay)
     relay.configure(load(nginx_draining=["backend2"]))
     assert_stays(relay.everywhere(genuine["backend2"]) * 5, "backend2")
@@ -251,16 +251,16 @@ def test_a_draining_backend_serves_its_own_and_takes_nobody_new(relay: Relay) ->
     assert Counter((answer.status, answer.backend) for answer in moved) == {(200, "backend3"): len(moved)}
 
 
-def test_a_draining_backend_is_better_than_none(relay: Relay) -> None:
-    """All others are gone: it serves everybody, and still promises nothing."""
+def test_a_draining_backend_is_the_last_resort(relay: Relay) -> None:
+    """If all others fail, it answers every request, but sets no cookie."""
     genuine = cookies(relay)
     relay.configure(load(nginx_draining=["backend2"]))
     relay.stop("backend1", "backend3")
     assert_stays(relay.everywhere("") + relay.everywhere(genuine["backend3"]), "backend2")
 
 
-def test_the_end_of_a_draining_backend_moves_its_visitors(relay: Relay) -> None:
-    """What draining is for: in the end those who are left go to another, and stay there."""
+def test_visitors_of_a_stopped_draining_backend_move(relay: Relay) -> None:
+    """The remaining visitors go to another backend and stay there."""
     genuine = cookies(relay)
     relay.configure(load(nginx_draining=["backend2"]))
     relay.stop("backend2")
