@@ -1,4 +1,4 @@
-"""Draws the map of the inventory as an SVG: tiers, machines, addresses, and which tier asks which at which port.
+"""Draws the map of the inventory as an SVG: tiers, machines, addresses, and connections with their ports.
 
 python -m lab.diagram inventory/lab > docs/map.svg
 """
@@ -19,11 +19,11 @@ TITLE_LETTER, LETTER = 9.0, 6.7  # mean widths
 
 Tiers = Mapping[str, Mapping[str, Any]]
 Services = Mapping[tuple[str, str], list[Mapping[str, Any]]]
-"""Who asks whom, and for which entries of `serves`."""
+"""(client tier, server tier) -> the entries of `serves` that apply."""
 
 
 def services_between(tiers: Tiers) -> Services:
-    """What one tier asks another for. An address, a network and anyone are users."""
+    """The services that one tier uses of another. Addresses, networks and `anyone` count as users."""
     found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for tier, entry in tiers.items():
         for service in entry["serves"]:
@@ -34,7 +34,7 @@ def services_between(tiers: Tiers) -> Services:
 
 
 def rows_of(tiers: Iterable[str], links: Iterable[tuple[str, str]]) -> list[list[str]]:
-    """Tiers by their distance from the users; those that users ask and that ask no other stand beside the users."""
+    """Tiers by their distance from the users. Tiers that only answer users are in the same row as the users."""
     tiers, links = [USERS, *(tier for tier in tiers if tier != USERS)], list(links)
     distances = {USERS: 0}
     queue = [USERS]
@@ -52,7 +52,7 @@ def rows_of(tiers: Iterable[str], links: Iterable[tuple[str, str]]) -> list[list
 
 
 def ports(services: Iterable[Mapping[str, Any]], site: str = "") -> str:
-    """Such as "UDP/TCP :53", or with the name of a site instead of the protocols."""
+    """For example "UDP/TCP :53"; `site` replaces the protocols."""
     protocols: dict[str, list[str]] = {}
     for service in services:
         numbers = ", ".join(f":{port}" for port in service.get("ports", []))
@@ -62,7 +62,7 @@ def ports(services: Iterable[Mapping[str, Any]], site: str = "") -> str:
 
 @dataclass(frozen=True)
 class Step:
-    """One tier asks another; the label stands above the band of the tier `above`."""
+    """A connection between two tiers. Its label is above the band of the tier `above`."""
 
     source: str
     target: str
@@ -71,7 +71,7 @@ class Step:
 
 
 def steps_of(services: Services, rows: list[list[str]], answering: Mapping[str, str], site: str) -> list[Step]:
-    """The steps in the order in which their labels are read; `answering` is who answers in each tier."""
+    """The steps in the order of their labels; `answering` names the machine that answers in each tier."""
     places = {tier: (number, place) for number, row in enumerate(rows) for place, tier in enumerate(row)}
     steps = []
     for (source, target), entries in services.items():
@@ -88,7 +88,7 @@ def steps_of(services: Services, rows: list[list[str]], answering: Mapping[str, 
 def place(
     rows: list[list[str]], tiers: Tiers, machines: Mapping[str, list[tuple[str, str]]], labels: Mapping[str, int]
 ) -> dict[str, Band]:
-    """A band for each tier; above those of a row is room for their labels."""
+    """A band for each tier, with room for the labels above each row."""
     bands: dict[str, Band] = {}
     bottom = 0.0
     for number, row in enumerate(rows):
@@ -109,14 +109,14 @@ def place(
 
 
 def arrows_of(step: Step, bands: Mapping[str, Band], rows: list[list[str]]) -> list[str]:
-    """From each column of cards to each; a band that shares its row has one point for all."""
+    """One arrow between each pair of card columns; a band that shares its row has a single end point."""
     source, target = bands[step.source], bands[step.target]
     if source.row == target.row:
         y = source.y + source.height / 2
         if source.x > target.x:
             return [arrow(source.x - 4, y, target.x + target.width + 6, y)]
         start, end = source.x + source.width + 4, target.x - 6
-        is_lookup = source.tier == USERS  # the answer comes back to whoever asked
+        is_lookup = source.tier == USERS  # the answer returns to the user
         return [arrow(start, y, end, y)] + ([arrow(end + 2, y + 16, start + 2, y + 16)] if is_lookup else [])
     if source.row > target.row:
         return [arrow(source.middle, source.y - 3, target.middle, target.bottom + 6)]
@@ -126,7 +126,7 @@ def arrows_of(step: Step, bands: Mapping[str, Band], rows: list[list[str]]) -> l
 
 
 def labels_of(steps: list[Step], bands: Mapping[str, Band], rows: list[list[str]]) -> list[str]:
-    """Each above its band; in the first row between two bands, above their arrows."""
+    """Labels above their bands; in the first row, between two bands and above their arrows."""
     labels, remaining = [], Counter(step.above for step in steps)
     for number, step in enumerate(steps, start=1):
         band = bands[step.above]
@@ -143,7 +143,7 @@ def labels_of(steps: list[Step], bands: Mapping[str, Band], rows: list[list[str]
 
 
 def diagram(inventory: Inventory) -> str:
-    """The whole picture."""
+    """The whole diagram as SVG."""
     tiers = inventory.tiers
     machines = {tier: [(machine.name, machine.address) for machine in inventory.hosts(tier)] for tier in tiers}
     machines[USERS] = machines[USERS] or [("browser", "anywhere")]

@@ -1,11 +1,11 @@
-"""The health of one machine, asked on the machine itself: prints one JSON object.
+"""Prints the health of this machine as one JSON object.
 
     guest_status.py UNIT…
 
 {"problem": str, "state": str, "up_seconds": int, "memory_mb": int, "units": {unit: state}, "journal": str}
 
-`problem` is empty on a healthy machine, where every unit is active; `journal` then is empty, too, and
-else has the last lines of the units that are not. Memory is the sum of the proportional set sizes of
+`problem` and `journal` are empty on a healthy machine, where every unit is active. Otherwise `journal`
+has the last lines of the inactive units. Memory is the sum of the proportional set sizes of
 all processes, so that it means the same in a container and in a virtual machine.
 """
 

@@ -4,7 +4,7 @@
     inventory.groups["frontends"]                    # ["frontend1", "frontend2", "frontend3"]
     inventory.machine("frontend1").vars["nginx_backends"]
 
-A variant is the same inventory with one thing else, made in memory:
+A variant is the same inventory with changes made in memory:
 
     Inventory.load(backends=12, subnet="192.168.56", overrides={"lab_domain": "exemplo.org"})
 """
@@ -34,11 +34,11 @@ ROLES = ROOT / "ansible" / "roles"
 init_plugin_loader()
 
 _TEMPLATING = RLock()
-"""Ansible loads its plugins on first use, and not for two threads at once."""
+"""Ansible loads plugins on first use, which is not thread-safe."""
 
 
 class TemplatedVars(Mapping[str, Any]):
-    """A machine's variables: each is templated when it is asked for, so that a broken one hurts only who reads it."""
+    """A machine's variables. Each is templated on access, so that a broken one only affects its readers."""
 
     def __init__(self, loader: DataLoader, raw: dict[str, Any]) -> None:
         self.raw = raw
@@ -60,7 +60,7 @@ class TemplatedVars(Mapping[str, Any]):
 
 @dataclass(frozen=True)
 class Machine:
-    """One host. `role()` gives the same machine with a role's defaults beneath the inventory."""
+    """One host. `role()` returns it with the defaults of a role, which the inventory overrides."""
 
     name: str
     vars: TemplatedVars
@@ -77,7 +77,7 @@ class Machine:
         return str(self.vars["ansible_host"])
 
     def role(self, name: str, **extra: Any) -> Machine:
-        """As a task of that role sees it; `extra` stands for what its tasks set (`item`, registered results, facts)."""
+        """The machine as a task of that role sees it; `extra` holds what tasks set: `item`, registered results, facts."""
         path = ROLES / name
         files = [path / "defaults" / "main.yml", path / "vars" / "main.yml"]
         defaults, internal = (
@@ -105,7 +105,7 @@ class Inventory:
 
     def __init__(self, manager: InventoryManager, variables: VariableManager, loader: DataLoader) -> None:
         self._manager, self._variables, self._loader = manager, variables, loader
-        self.hostvars = HostVars(manager, variables, loader)  # makes itself known to `variables`
+        self.hostvars = HostVars(manager, variables, loader)  # registers itself with `variables`
 
     @classmethod
     def load(
@@ -116,7 +116,7 @@ class Inventory:
         backends: int | None = None,
         overrides: Mapping[str, Any] | None = None,
     ) -> Inventory:
-        """Read `source` (default: that of the lab of this host), with variables that win over the inventory's."""
+        """Read `source` (default: the inventory of this host's lab); `overrides` win over its variables."""
         if source is None:
             settings.apply()
         source = ROOT / (source or os.environ.get("LAB_INVENTORY") or "inventory/lab")
@@ -149,12 +149,12 @@ class Inventory:
         return Machine(name, TemplatedVars(self._loader, self._variables.get_vars(host=host)), self._loader)
 
     def hosts(self, group: str = "all") -> list[Machine]:
-        """The machines of a group; none for a group that is not there."""
+        """The machines of a group; empty if there is no such group."""
         return [self.machine(name) for name in self.groups.get(group, [])]
 
 
 def _resize(manager: InventoryManager, group: str, size: int) -> None:
-    """Shrink or grow a tier: a new machine is the first one's twin at the next free address."""
+    """Shrink or grow a tier. New machines copy the first one, at the next free addresses."""
     first, *others = manager.groups[group].get_hosts()
     for host in others:
         manager._inventory.remove_host(host)
@@ -172,7 +172,7 @@ def _resize(manager: InventoryManager, group: str, size: int) -> None:
 
 @contextmanager
 def _environment(**values: str | None) -> Iterator[None]:
-    """Set environment variables for a while; None leaves one as it is."""
+    """Set environment variables temporarily; None leaves one unchanged."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update({name: value for name, value in values.items() if value is not None})
     try:

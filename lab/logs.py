@@ -1,4 +1,4 @@
-"""A request found again, by its id, in the logs of the machines that it passed."""
+"""Finds a request in the logs of the machines by its id."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ACCESS_LOG, ERROR_LOG = "/var/log/nginx/access.log", "/var/log/nginx/error.log"
 
 
 def logged_by_frontend(frontend: Box, request_id: str) -> dict[str, Any]:
-    """The line of a request in nginx's log."""
+    """A request's line in nginx's log."""
     found = wait_until(
         lambda: frontend.root("grep --fixed-strings %s %s", request_id, ACCESS_LOG).stdout,
         f"{frontend.name} has logged {request_id}",
@@ -21,7 +21,7 @@ def logged_by_frontend(frontend: Box, request_id: str) -> dict[str, Any]:
 
 
 def logged_by_backend(backend: Box, request_id: str) -> list[dict[str, Any]]:
-    """The lines of a request in the backend's journal; that of the request itself comes last."""
+    """A request's lines in the backend's journal; the line of the request itself comes last."""
     command = "journalctl --unit=%s --output=cat --since=-5min --grep=%s"
 
     def found() -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The machines as the tests see them: what the inventory says of each, and a connection to look at it.
+"""The machines as the tests see them: inventory variables and an SSH connection.
 
 lab = Lab(Inventory.load())
 lab["backend1"].output("hostname")
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 CONNECT_SECONDS = 5 * SLOW
 SILENCE_SECONDS = 15 * SLOW
-"""A connection that says nothing for so long is dead: its machine was switched off."""
+"""A connection that is silent for this long is dead: its machine was switched off."""
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Box:
 
     @property
     def units(self) -> list[str]:
-        """The systemd units that have to run here."""
+        """The systemd units that must be active."""
         return list(self.vars["machine_units"])
 
     @property
@@ -85,16 +85,15 @@ class Box:
         return self.host.run("sudo -n /bin/sh -c %s", self.host.backend.quote(command, *args))
 
     def output(self, command: str, *args: str) -> str:
-        """What a command prints as the login user, which has to succeed."""
+        """The output of a command run as the login user; fails if the command fails."""
         return self._printed(self.run(command, *args))
 
     def root_output(self, command: str, *args: str) -> str:
-        """What a command prints as root, which has to succeed."""
+        """The output of a command run as root; fails if the command fails."""
         return self._printed(self.root(command, *args))
 
     def python(self, program: str, argument: Any, *, root: bool = False, python: str = "python3") -> Any:
-        """Run a Python program there: it finds `argument` as JSON on stdin, where no process list shows it, and
-        prints JSON."""
+        """Run a Python program that reads `argument` as JSON from stdin, hidden from process lists, and prints JSON."""
         command = f"{'sudo -n ' if root else ''}{python} -c {shlex.quote(program)}"
         ssh = ["ssh", *self._ssh_options, "-i", str(self.vars["ansible_ssh_private_key_file"])]
         target = f"{self.vars['ansible_user']}@{self.machine.ssh_address}"
@@ -116,14 +115,14 @@ class Box:
         return str(printed.stdout)
 
     def problem(self) -> str:
-        """Why the machine cannot be asked; '' when it can."""
+        """Why the machine does not run commands; '' if it does."""
         try:
             return "" if self.run("true").succeeded else "it runs no commands"
         except RuntimeError as error:
             return str(error.args[0].stderr).strip().splitlines()[-1]
 
     def main_pid(self, unit: str) -> int:
-        """The main process of a service, 0 when it has none."""
+        """The main process of a service, 0 if it has none."""
         return int(self.output("systemctl show --property=MainPID --value %s", unit))
 
     def is_active(self, *units: str) -> bool:
@@ -132,13 +131,13 @@ class Box:
         return states == ["active"] * len(units)
 
     def start(self, *units: str) -> None:
-        """Start units, and wait until each is active."""
+        """Start units and wait until all are active."""
         result = self.root(f"systemctl reset-failed {shlex.join(units)}; systemctl start {shlex.join(units)}")
         assert result.succeeded, f"{self.name}: {result.stderr}\n{self.journal(*units)}"
 
     @contextmanager
     def stopped(self, *units: str) -> Iterator[None]:
-        """Units are stopped within, and run again afterwards, whatever happened."""
+        """Stop units within the context, and always start them afterwards."""
         try:
             self.root_output(f"systemctl stop {shlex.join(units)}")
             yield
@@ -147,7 +146,7 @@ class Box:
 
     @contextmanager
     def frozen(self, unit: str) -> Iterator[None]:
-        """The processes of a service stand still within: it takes connections and says nothing."""
+        """Suspend a service within the context: it accepts connections but does not answer."""
         try:
             self.root_output("systemctl kill --signal=STOP %s", unit)
             yield
@@ -156,7 +155,7 @@ class Box:
 
     @contextmanager
     def forwarded(self, port: int) -> Iterator[int]:
-        """A port of this host that leads to a port which that machine offers to itself alone."""
+        """Forward a local port to a port on the machine's loopback interface."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             local = free.getsockname()[1]
         ssh = ["ssh", *self._ssh_options, "-i", str(self.vars["ansible_ssh_private_key_file"])]
@@ -212,7 +211,7 @@ class Lab:
         return iter(self._boxes.values())
 
     def tier(self, group: str) -> list[Box]:
-        """The machines of one group, `all` for every one."""
+        """The machines of one group; `all` for every machine."""
         return [box for box in self if group == "all" or group in box.tiers]
 
     def names(self, group: str) -> list[str]:
@@ -232,12 +231,12 @@ class Lab:
 
     @property
     def tiers(self) -> dict[str, dict[str, Any]]:
-        """What each tier is: ansible/group_vars/all/tiers.yml."""
+        """The tiers of ansible/group_vars/all/tiers.yml."""
         return self.inventory.tiers
 
     @property
     def site_url(self) -> str:
-        """The site as users type it, without a slash at its end."""
+        """The site's URL, without a trailing slash."""
         return str(self.vars["site_url"])
 
     @property
@@ -255,11 +254,11 @@ class Lab:
 
     @property
     def secrets(self) -> dict[str, str]:
-        """Every secret by its name in the inventory. Never to be printed, nor put on a command line."""
+        """Every secret by its name in the inventory. Never print one or put it on a command line."""
         return {name: str(self.vars[name]) for name in self.vars if name.startswith("secret_")}
 
     def everywhere(self, ask: Callable[[Box], T], boxes: Sequence[Box] | None = None) -> dict[str, T]:
-        """Ask all machines at the same time; the answers by the machines' names."""
+        """Call `ask` for all machines in parallel; return the results by machine name."""
         chosen = list(self if boxes is None else boxes)
         with ThreadPoolExecutor(len(chosen) or 1) as pool:
             return dict(zip((box.name for box in chosen), pool.map(ask, chosen), strict=True))

@@ -22,7 +22,7 @@ def run_playbook(
     environment: Mapping[str, str] | None = None,
     log: Path,
 ) -> int:
-    """Run ansible/<playbook> in a process group of its own and append its output to `log`.
+    """Run ansible/<playbook> in its own process group and append its output to `log`.
 
     Returns its exit code, negative for the signal that ended it.
     """

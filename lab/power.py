@@ -1,6 +1,6 @@
-"""The one place of the tests that knows who makes the machines: power off without a warning, and on again.
+"""Switches machines off, as in a power cut, and on again.
 
-That is Podman, which providers/podman/ steers, or Vagrant; whichever has the machines that are up. As a command:
+The provider is Podman (providers/podman/) or Vagrant, whichever has the running machines. As a command:
 
     python -m lab.power off backend2
 """
@@ -23,25 +23,25 @@ VIRSH = ("virsh", "--connect=qemu:///system")
 
 
 class ProviderError(RuntimeError):
-    """The provider did not do what it was asked; the message says what to do."""
+    """The provider failed; the message says what to do."""
 
 
 class Provider(Protocol):
     """Machines by their name in the inventory."""
 
     def has(self, machine: str) -> bool:
-        """Whether it made this machine."""
+        """Whether this provider created the machine."""
 
     def is_on(self, machine: str) -> bool: ...
 
     def off(self, machine: str) -> None:
-        """As when the plug is pulled: nothing is written down, nobody is told."""
+        """Cut the power: without a shutdown, and without flushing caches."""
 
     def on(self, machine: str) -> None: ...
 
 
 class Containers:
-    """The embedded lab. Podman's restart policy does not bring back what `podman kill` has ended."""
+    """The container lab. Podman's restart policy does not restart a container after `podman kill`."""
 
     def __init__(self) -> None:
         settings = yaml.safe_load((ROOT / "providers" / "podman" / "settings.yml").read_text(encoding="utf-8"))
@@ -72,10 +72,10 @@ class Containers:
 
 
 class VirtualMachines:
-    """What Vagrant made, by the ids that it keeps. libvirt is asked directly, which takes a second, not ten."""
+    """Vagrant's machines, by the ids in its folder. virsh is called directly: it takes one second, Vagrant ten."""
 
     def __init__(self, state: Path | None = None) -> None:
-        """`state`: Vagrant's folder of this project."""
+        """`state`: the project's .vagrant folder."""
         self._machines = (state or ROOT / (os.environ.get("VAGRANT_DOTFILE_PATH") or ".vagrant")) / "machines"
 
     def has(self, machine: str) -> bool:
@@ -104,7 +104,7 @@ class VirtualMachines:
         return next(self._machines.glob(f"{machine}/*/id"), None)
 
     def _libvirt(self, machine: str) -> str:
-        """The id that virsh understands; '' for machines of other providers."""
+        """The machine's id for virsh; '' for machines of other providers."""
         path = self._id(machine)
         return path.read_text(encoding="utf-8").strip() if path and path.parent.name == "libvirt" else ""
 
@@ -119,29 +119,29 @@ class VirtualMachines:
 
 
 def podman(*arguments: str) -> list[str]:
-    """The lab's images are root's; .lab/containers.conf has what `make up` found out about this machine."""
+    """A podman command that runs as root, with the settings that `make up` wrote for this host."""
     conf = ROOT / ".lab" / "containers.conf"
     environment = ["env", f"CONTAINERS_CONF={conf}"] if conf.exists() else []
     return [*([] if os.geteuid() == 0 else ["sudo"]), *environment, "podman", *arguments]
 
 
 def provider_of(machines: Sequence[str]) -> Provider:
-    """Who can switch these machines off and on: who has them all, first of all who has them up.
+    """The provider that has all these machines; one that has them running is preferred.
 
     Raises:
-        ProviderError: nobody here can.
+        ProviderError: no provider on this host has all of them.
     """
     candidates: list[Provider] = [Containers(), VirtualMachines()]
     able = [provider for provider in candidates if all(provider.has(name) for name in machines)]
     if not able:
         missing = [name for name in machines if not any(provider.has(name) for provider in candidates)]
-        told = f"{', '.join(missing)}: no container of this host and no virtual machine of this project"
-        raise ProviderError(f"{told}, so it cannot be switched off from here")
+        problem = f"{', '.join(missing)}: no container of this host and no virtual machine of this project"
+        raise ProviderError(f"{problem}, so it cannot be switched off from here")
     return next((provider for provider in able if any(provider.is_on(name) for name in machines)), able[0])
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`on`, `off` or `is-on` and the name of a machine; 0 when done, 1 when not."""
+    """`on`, `off` or `is-on` and the name of a machine; returns 0 on success and 1 on failure."""
     verb, machine = arguments if len(arguments) == 2 else ("", "")
     if verb not in ("on", "off", "is-on"):
         print(__doc__, file=sys.stderr)

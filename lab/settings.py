@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("LAB_INVENTORY", "LAB_SUBNET", "LAB_RELEASE")
 DEFAULTS = {"LAB_INVENTORY": "inventory/lab"}
-"""The inventory and the providers have the defaults of the others."""
+"""The defaults of the other settings are in the inventory and the providers."""
 
 Settings = dict[str, str]
 """A value for each of NAMES; '' for a setting that is not set."""
@@ -33,7 +33,7 @@ class Record:
         self.path = root / ".lab" / "settings"
 
     def read(self) -> Settings | None:
-        """What the lab was started with; None without a record, or when its inventory is no longer there."""
+        """The recorded settings; None if there is no record or its inventory no longer exists."""
         try:
             lines = self.path.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
@@ -89,9 +89,9 @@ class Record:
 
 
 def apply(root: Path = ROOT) -> None:
-    """Put the settings that a verb would use into this process's environment: for programs run without make."""
+    """Set this process's environment as make would, for programs that are run without make."""
     settings, notes = Record(root).for_use(os.environ)
-    _tell(notes)
+    _print_notes(notes)
     os.environ.update(settings)
 
 
@@ -113,13 +113,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(command: Sequence[str], settings: Settings, notes: Sequence[str]) -> None:
-    """Replace this process by the command."""
-    _tell(notes)
+    """Replace this process with the command."""
+    _print_notes(notes)
     os.environ.update(settings, ANSIBLE_INVENTORY=settings["LAB_INVENTORY"])
     os.execvp(command[0], [*command])
 
 
-def _tell(notes: Sequence[str]) -> None:
+def _print_notes(notes: Sequence[str]) -> None:
     for note in notes:
         print(note, file=sys.stderr, flush=True)
 

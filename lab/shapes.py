@@ -12,7 +12,7 @@ LINE = 19  # a second line of a title
 LABEL_LETTER = 7.2  # mean width
 
 USERS = "clients"
-"""The tier of the users."""
+"""The users' tier."""
 
 # Light and dark, spelled out: not every viewer knows CSS variables.
 COLOURS = {
@@ -65,13 +65,13 @@ class Band:
     title: str
     what: str
     machines: list[tuple[str, str]]
-    """Name and address of each."""
+    """(name, address) of each machine."""
     row: int
     x: float
     y: float
     width: float
     header: float
-    """Height of the title, which may have two lines."""
+    """Height of the title, which has one or two lines."""
 
     @property
     def columns(self) -> int:
@@ -99,7 +99,7 @@ class Band:
 
     @property
     def centres(self) -> list[float]:
-        """The middle of each column of cards, where arrows come in and go out."""
+        """The middle of each column of cards, where arrows start and end."""
         step = self.card_width + CARD_GAP
         return [self.middle + (column - (self.columns - 1) / 2) * step for column in range(self.columns)]
 
@@ -125,7 +125,7 @@ class Band:
 
 
 def arrow(x1: float, y1: float, x2: float, y2: float) -> str:
-    """A line with a head at its second end; between two rows it leaves and arrives upright."""
+    """An arrow from the first point to the second; between two rows it leaves and arrives vertically."""
     bend = (y2 - y1) / 2
     path = f"M{x1:g} {y1:g}" + (
         f"C{x1:g} {y1 + bend:g} {x2:g} {y2 - bend:g} {x2:g} {y2:g}" if bend else f"L{x2:g} {y2:g}"
@@ -134,7 +134,7 @@ def arrow(x1: float, y1: float, x2: float, y2: float) -> str:
 
 
 def label(step: int, words: str, x: float, y: float) -> str:
-    """A step of a request's way, numbered, around a point or as near to it as the page allows."""
+    """The numbered label of a step, centred on a point as far as the page allows."""
     width = 46 + LABEL_LETTER * len(words)
     left = max(MARGIN, min(x - width / 2, WIDTH - MARGIN - width))
     return (

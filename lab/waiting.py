@@ -1,6 +1,6 @@
 """Wait for readiness, never for a number of seconds.
 
-Emulated machines are slower: `LAB_SLOW=10` gives everything ten times as long before it counts as failed.
+Emulated machines are slower: `LAB_SLOW=10` multiplies all deadlines by ten.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ T = TypeVar("T")
 PAUSE_SECONDS = 0.1
 
 
-def slowness(told: str) -> int:
+def slowness(value: str) -> int:
     """The number in `LAB_SLOW`, 1 if it is empty; ends the program if it is not a number."""
-    if told and not (told.isascii() and told.isdigit() and int(told)):
-        sys.exit(f"error: LAB_SLOW={told} must be a positive integer. Remedy: LAB_SLOW=10 for emulated machines.")
-    return int(told or 1)
+    if value and not (value.isascii() and value.isdigit() and int(value)):
+        sys.exit(f"error: LAB_SLOW={value} must be a positive integer. Remedy: LAB_SLOW=10 for emulated machines.")
+    return int(value or 1)
 
 
 SLOW = slowness(os.environ.get("LAB_SLOW", ""))
-"""By how much the machines are slower than real ones. Deadlines for refusals grow as well."""
+"""The factor for all deadlines, including those within which a connection must be refused."""
 
 
 def wait_until(ask: Callable[[], T | None], what: str, seconds: float = 20) -> T:
-    """Ask again and again; return the first answer that is true. LAB_SLOW multiplies `seconds`.
+    """Call `ask` repeatedly and return its first true result. LAB_SLOW multiplies `seconds`.
 
-    An assertion or a lost connection counts as "not yet". The error at the end names the last one.
+    An assertion or a lost connection counts as "not yet". The final error includes the last one.
     """
     deadline = monotonic() + seconds * SLOW
     reason: object = "never true"

@@ -1,4 +1,4 @@
-"""What every kind of test may ask for."""
+"""Fixtures for all test suites."""
 
 from collections.abc import Iterator
 

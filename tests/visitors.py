@@ -1,6 +1,6 @@
-"""Many visitors, as one Python program that runs where they are: each visit brings its own cookie, or none.
+"""Sends many requests from one machine, in one Python process. Each has its own cookie, or none.
 
-answers = visits(lambda program, told: client.python(program, told), [Visit("172.20.0.20")] * 3000, site)
+answers = visits(lambda program, argument: client.python(program, argument), [Visit("172.20.0.20")] * 3000, site)
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ COOKIE = "route"
 ASK = r"""
 import http.client, json, sys
 
-told, links, answers = json.load(sys.stdin), {}, []
-for address, cookie, path in told["visits"]:
-    link = links.setdefault(address, http.client.HTTPConnection(address, told["port"], timeout=15))
-    link.request("GET", path, headers={"Host": told["site"]} | ({"Cookie": cookie} if cookie else {}))
+argument, links, answers = json.load(sys.stdin), {}, []
+for address, cookie, path in argument["visits"]:
+    link = links.setdefault(address, http.client.HTTPConnection(address, argument["port"], timeout=15))
+    link.request("GET", path, headers={"Host": argument["site"]} | ({"Cookie": cookie} if cookie else {}))
     answer = link.getresponse()
     answer.read()
     headers = answer.headers
@@ -39,7 +39,7 @@ class Visit:
 
 @dataclass(frozen=True)
 class Answer:
-    """Who answered; `set_cookie` is the header in full, '' where it is missing."""
+    """Which machines answered. `set_cookie` is the whole header, '' if there is none."""
 
     status: int
     frontend: str
@@ -48,19 +48,19 @@ class Answer:
 
     @property
     def route(self) -> str:
-        """The value that the cookie is given; '' where it is left alone."""
+        """The new value of the cookie; '' if it is not set."""
         return self.set_cookie.partition(";")[0].removeprefix(f"{COOKIE}=")
 
 
 def digest(key: str, backend: str) -> str:
-    """The cookie's value that stands for a backend."""
+    """The value of the cookie for a backend."""
     return hashlib.sha256(f"{key}:{backend}".encode()).hexdigest()[:16]
 
 
-def visits(run: Callable[[str, Any], Any], asked: Sequence[Visit], site: str, port: int) -> list[Answer]:
-    """Make the visits one after the other, over one kept connection to each frontend."""
-    told = [[visit.frontend, f"{COOKIE}={visit.route}" if visit.route else "", visit.path] for visit in asked]
-    answers = run(ASK, {"site": site, "port": port, "visits": told})
+def visits(run: Callable[[str, Any], Any], requests: Sequence[Visit], site: str, port: int) -> list[Answer]:
+    """Send the requests one after the other, over one persistent connection to each frontend."""
+    rows = [[visit.frontend, f"{COOKIE}={visit.route}" if visit.route else "", visit.path] for visit in requests]
+    answers = run(ASK, {"site": site, "port": port, "visits": rows})
     return [
         Answer(status, frontend or "", backend or "", next((c for c in cookies if c.startswith(f"{COOKIE}=")), ""))
         for status, frontend, backend, cookies in answers
@@ -68,5 +68,5 @@ def visits(run: Callable[[str, Any], Any], asked: Sequence[Visit], site: str, po
 
 
 def shares(answers: Sequence[Answer]) -> dict[str, float]:
-    """How many of a hundred visits each backend answered."""
+    """The percentage of requests that each backend answered."""
     return {name: 100 * number / len(answers) for name, number in Counter(a.backend for a in answers).items()}

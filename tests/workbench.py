@@ -1,9 +1,10 @@
-"""A throw-away container with the lab's daemons in it, so that none is needed on this machine.
+"""A temporary container with the lab's daemons, so that the host does not need them.
 
     with Workbench() as bench:
         bench.run(["nginx", "-t", "-c", "/etc/nginx/nginx.conf"], files={"/etc/nginx/nginx.conf": text})
 
-As a command it runs another one beside a real Redis and a real MariaDB, told in REVEZAMENTO_TEST_*:
+As a command, it runs another command with a real Redis and a real MariaDB, whose addresses and passwords are in
+REVEZAMENTO_TEST_*:
 
     python -m tests.workbench pytest app/tests
 """
@@ -25,7 +26,7 @@ from typing import IO, Self, cast
 from lab.power import podman
 
 IMAGE = f"localhost/revezamento-workbench:{os.environ.get('LAB_RELEASE') or 'trixie'}"
-READY_SECONDS = 60  # a database is ready in 3; a loaded machine gets its time
+READY_SECONDS = 60  # usually 3; more on a loaded machine
 
 REDIS_CONF = """\
 bind 127.0.0.1
@@ -67,7 +68,7 @@ class WorkbenchError(RuntimeError):
 
 
 class Workbench:
-    """The container lives from `with` to its end, and no longer than this process, however that ends."""
+    """The container exists within `with`, and ends with this process even if that is killed."""
 
     def __init__(self, network: str = "none") -> None:
         self.network = network
@@ -76,12 +77,12 @@ class Workbench:
 
     def __enter__(self) -> Self:
         if shutil.which("podman") is None or subprocess.run(podman("image", "exists", self.image)).returncode:
-            raise WorkbenchError(f"There is no image {self.image} on this machine. Make it: make workbench")
+            raise WorkbenchError(f"There is no image {self.image} on this machine. To build it: make workbench")
         # `cat` ends with its input, and its input with this process, also after `kill -9`.
-        # A session of its own keeps Ctrl-C from ending it before the tests are done.
+        # Its own session keeps Ctrl-C from ending it before the tests are done.
         options = ["--rm", "--interactive", f"--name={self.name}", f"--network={self.network}", "--log-driver=none"]
         life = "exec cat"
-        if self.network == "none":  # a world of its own: every address is here, and nft may check its rules
+        if self.network == "none":  # isolated: every address is local, and nft can check its rules
             options, life = [*options, "--cap-add=NET_ADMIN"], "ip route add local 0.0.0.0/0 dev lo && exec cat"
         command, pipe = podman("run", *options, self.image, "sh", "-c", life), subprocess.PIPE
         self._life = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
@@ -91,7 +92,7 @@ class Workbench:
         stdin.write("ready\n")
         stdin.flush()
         if stdout.readline() != "ready\n":
-            raise WorkbenchError(f"The workbench does not start; make it again (make workbench):\n{stderr.read()}")
+            raise WorkbenchError(f"The workbench does not start; build it again (make workbench):\n{stderr.read()}")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -109,7 +110,7 @@ class Workbench:
         self.run(["true"], files).check_returncode()
 
     def databases(self) -> dict[str, str]:
-        """Start Redis and MariaDB on free ports of 127.0.0.1, for network "host"; what tests are told of them."""
+        """Start Redis and MariaDB on free ports of 127.0.0.1 (network "host"); return REVEZAMENTO_TEST_*."""
         redis, mysql = _free_port(), _free_port()
         redis_password, mysql_password = secrets.token_hex(16), secrets.token_hex(16)
         self.write(
@@ -144,7 +145,7 @@ class Workbench:
 
 
 def _archive(files: Mapping[str, str]) -> bytes:
-    """The files as a tar, for a container that shares no folder with us."""
+    """The files as a tar, since the container shares no folder with the host."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for path, text in files.items():
@@ -161,7 +162,7 @@ def _free_port() -> int:
 
 
 def main(command: Sequence[str]) -> int:
-    """Run a command beside the databases; its exit code."""
+    """Run a command with the databases; return its exit code."""
     if not command:
         print(__doc__, file=sys.stderr)
         return 2
@@ -171,8 +172,8 @@ def main(command: Sequence[str]) -> int:
             while True:
                 try:
                     code = process.wait()
-                    return code if code >= 0 else 128 - code  # ended by a signal: as a shell tells it
-                except KeyboardInterrupt:  # the command had it too; it says how it ends
+                    return code if code >= 0 else 128 - code  # ended by a signal: the code that a shell would return
+                except KeyboardInterrupt:  # the command gets it too and decides the exit code
                     continue
     except (WorkbenchError, FileNotFoundError) as error:
         print(error, file=sys.stderr)

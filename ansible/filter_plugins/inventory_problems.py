@@ -1,4 +1,4 @@
-"""Everything that is wrong with an inventory, in sentences that say where, what and what to do.
+"""Finds every problem of an inventory. Each message has the place, the problem and the remedy.
 
 {{ groups | inventory_problems(hostvars) }}   ->   ["inventory/lab/hosts.yml:20: backend2 …", …]
 """
@@ -33,7 +33,7 @@ Tiers = Mapping[str, Mapping[str, Any]]  # ansible/group_vars/all/tiers.yml
 
 
 class Machine(Mapping[str, Any]):
-    """One host's variables: `raw` as they are written, templated when read, and the place where each is set."""
+    """One host's variables: `raw`, or templated on access, with the place where each is set."""
 
     def __init__(self, raw: Mapping[str, Any], loader: Any) -> None:
         self.raw = raw
@@ -53,7 +53,7 @@ class Machine(Mapping[str, Any]):
         return len(self.raw)
 
     def read(self, key: str) -> Any:
-        """The value, or None where there is none or its template is broken (`broken_values` tells that)."""
+        """The value; None if it is missing or its template is broken (which `broken_values` reports)."""
         try:
             return self[key]
         except (KeyError, AnsibleError):
@@ -64,7 +64,7 @@ class Machine(Mapping[str, Any]):
 
 
 def place(value: Any) -> str:
-    """Where Ansible read a key or a value, like `inventory/lab/hosts.yml:20`; '' when it tells no place."""
+    """Where Ansible read a key or a value, like `inventory/lab/hosts.yml:20`; '' if that is unknown."""
     origin = Origin.get_tag(value)
     if origin is None or not origin.path:
         return (origin.description or "") if origin else ""
@@ -72,7 +72,7 @@ def place(value: Any) -> str:
 
 
 def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
-    """The remedy for a typing error."""
+    """The remedy for a typo: the closest known name."""
     close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
     return f"Did you mean `{close[0]}`?" if close else otherwise
 
@@ -100,7 +100,7 @@ def as_network(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | No
 
 
 def lab_network(machines: Machines) -> tuple[ipaddress.IPv4Network | None, list[str]]:
-    """The lab's /24 (None outside of a lab), or what is wrong with its name."""
+    """The lab's /24 (None outside of a lab), and the problems of `lab_subnet`."""
     machine = next((machine for machine in machines.values() if "lab_subnet" in machine), None)
     if machine is None:
         return None, []
@@ -161,7 +161,7 @@ def bad_addresses(machines: Machines, network: ipaddress.IPv4Network | None) -> 
 
 
 def no_place_for(ip: ipaddress.IPv4Address, network: ipaddress.IPv4Network) -> str:
-    """Why no machine of the lab can have this address; '' when one can."""
+    """Why no machine of the lab can have this address; '' if the address is valid."""
     owners = {network[0]: "names the network", network[1]: "is the gateway", network[-1]: "is the broadcast address"}
     if ip not in network:
         return f"is outside of the lab's network {network}. Move it in, or change lab_subnet."
@@ -169,7 +169,7 @@ def no_place_for(ip: ipaddress.IPv4Address, network: ipaddress.IPv4Network) -> s
 
 
 def unknown_keys(machines: Machines, declared: Variables) -> Iterator[str]:
-    """A key that no role declares and nothing in the inventory reads is a typing error."""
+    """A key that no role declares and nothing in the inventory reads is a typo."""
     for machine in machines.values():
         known = {*PROJECT_KEYS}.union(*declared.values(), *(mentions(machine.raw[key]) for key in machine.own_keys))
         for key in machine.own_keys:
@@ -184,14 +184,14 @@ def unknown_keys(machines: Machines, declared: Variables) -> Iterator[str]:
 
 
 def stands_beside_machines(key: str, machine: Machine) -> str:
-    """In group_vars people keep names of their own; beside the machines every name is one of ours."""
+    """group_vars may hold users' own variables; next to the machines, only known keys are allowed."""
     origin = Origin.get_tag(key)
     beside = origin is not None and origin.path and Path(origin.path).parent == Path(machine.raw["inventory_dir"])
     return f"A machine has {', '.join(MACHINE_KEYS)}, ansible_* and the roles' variables." if beside else ""
 
 
 def bad_secrets(machines: Machines) -> Iterator[str]:
-    """A secret is whatever the inventory uses by a name that begins with `secret_`. Its value is never shown."""
+    """Secrets are the variables whose names begin with `secret_`. Their values are never shown."""
     remedy = "Set it in a file that ansible-vault encrypts; the lab makes its own."
     for machine in machines.values():
         users = {name: key for key in machine.own_keys for name in mentions(machine.raw[key])}
@@ -207,7 +207,7 @@ def bad_secrets(machines: Machines) -> Iterator[str]:
 
 
 def wrong_balancing(machines: Machines) -> Iterator[str]:
-    """nginx would refuse most of these as well, but not before other machines were changed."""
+    """nginx would also refuse most of these, but only after other machines were changed."""
     for machine in machines.values():
         way, backends = machine.read("nginx_persistence") or "none", set(machine.read("nginx_backends") or ())
         if way not in PERSISTENCE:
@@ -252,7 +252,7 @@ def demo_users_outside_the_lab(machines: Machines) -> Iterator[str]:
 
 
 def broken_values(machines: Machines, declared: Variables) -> Iterator[str]:
-    """Templates that cannot be evaluated. What waits for a fact or for a role's default is not broken."""
+    """Templates that cannot be evaluated, except those that need a fact or a role's default."""
     later = {"ansible_facts"}.union(*declared.values())
     for machine in machines.values():
         for key in machine.own_keys:
@@ -265,13 +265,13 @@ def broken_values(machines: Machines, declared: Variables) -> Iterator[str]:
 
 
 def declared_variables(roles: Path) -> dict[str, set[str]]:
-    """The variables of each role, by its argument specs."""
+    """The variables in each role's argument specs."""
     specs = {path.parts[-3]: yaml.safe_load(path.read_bytes()) for path in roles.glob("*/meta/argument_specs.yml")}
     return {role: set(spec["argument_specs"]["main"].get("options", {})) for role, spec in specs.items()}
 
 
 def inventory_problems(groups: Groups, hostvars: Any) -> list[str]:
-    """All problems, each once. Empty when the inventory can be used."""
+    """All problems, each once. Empty if the inventory is valid."""
     groups = {name: hosts for name, hosts in groups.items() if name != "ungrouped"}
     loader = hostvars._loader
     machines = {name: Machine({**hostvars.raw_get(name), "hostvars": hostvars}, loader) for name in groups["all"]}
@@ -283,7 +283,7 @@ def inventory_problems(groups: Groups, hostvars: Any) -> list[str]:
     found += [*missing_tiers(groups, machines, tiers), *wrong_rules(machines, tiers)]
     found += [*unknown_keys(machines, declared), *bad_secrets(machines), *wrong_balancing(machines)]
     found += demo_users_outside_the_lab(machines)
-    if not found:  # each of the above breaks every template that leans on it
+    if not found:  # each problem above breaks every template that depends on it
         found += broken_values(machines, declared)
     return list(dict.fromkeys(problem.strip() for problem in found))
 

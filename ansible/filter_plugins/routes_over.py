@@ -1,4 +1,4 @@
-"""Which networks of this machine the lab would collide with.
+"""Finds networks of this host that overlap the lab's.
 
     {{ "172.20.0" | routes_over(routes, ignore_dev="revezamento0") }}
 
@@ -11,12 +11,12 @@ import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-GUARDS = ("unreachable", "blackhole", "prohibit", "throw")  # they keep packets in; nobody lives there
+GUARDS = ("unreachable", "blackhole", "prohibit", "throw")  # routes without hosts behind them
 ALTERNATIVES = ("172.20.0", "192.168.57", "10.20.30", "172.30.0", "192.168.156")
 
 
 def routes_over(subnet: str, routes: Iterable[Mapping[str, Any]], ignore_dev: str = "") -> list[str]:
-    """A sentence for each interface that has the lab's /24, a part of it or a network around it."""
+    """One message for each interface whose networks overlap the lab's /24."""
     routes = list(routes)
     free = next((other for other in ALTERNATIVES if not _users(other, routes, "")), None)
     remedy = f"Choose another: LAB_SUBNET={free} make up." if free else ""
@@ -41,7 +41,7 @@ def _users(subnet: str, routes: list[Mapping[str, Any]], ignore_dev: str) -> dic
 
 
 def _network(route: Mapping[str, Any]) -> ipaddress.IPv4Network | None:
-    """Where an IPv4 route leads; None for a default route, also one in two halves as VPNs write it."""
+    """The destination of an IPv4 route; None for a default route, including the two /1 routes of VPNs."""
     try:
         network = ipaddress.IPv4Network(str(route["dst"]))
     except ValueError:  # "default", or IPv6

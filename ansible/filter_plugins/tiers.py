@@ -1,4 +1,4 @@
-"""What follows from the list of tiers (ansible/group_vars/all/tiers.yml)."""
+"""Derives addresses, firewall rules and the page's map from ansible/group_vars/all/tiers.yml."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def allow_rules(tiers: Tiers) -> list[Rule]:
 
 
 def addresses_by_tier(tiers: Tiers, groups: Groups, hostvars: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The service addresses of every tier's machines; none for a group that is not in the inventory."""
+    """The service addresses of every tier's machines; empty for a group that is not in the inventory."""
     return {name: [hostvars[host]["service_address"] for host in groups.get(name, [])] for name in tiers}
 
 
 def rules_by_address(rules: Iterable[Rule], addresses: Mapping[str, list[str]]) -> list[dict[str, Any]]:
-    """The same rules with addresses instead of tiers; `anyone` stays as it is."""
+    """The same rules with addresses instead of tiers; `anyone` is kept."""
     return [
         {
             "proto": rule["proto"],
@@ -35,7 +35,7 @@ def rules_by_address(rules: Iterable[Rule], addresses: Mapping[str, list[str]]) 
 
 
 def page_map(tiers: Tiers, groups: Groups, machines: Mapping[str, str], show_addresses: bool) -> dict[str, Any]:
-    """What the page draws: the tiers behind it with their machines (name -> address), and who asks whom."""
+    """What the page draws: the tiers with their machines (name -> address), and the links between tiers."""
 
     def machine(name: str) -> dict[str, str]:
         return {"name": name, "address": machines[name]} if show_addresses else {"name": name}
@@ -57,7 +57,7 @@ def page_map(tiers: Tiers, groups: Groups, machines: Mapping[str, str], show_add
 
 
 def batch_size(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> int | str:
-    """The `serial` of a tier's play: one machine at a time as soon as one of them is in service, else all at once."""
+    """The `serial` of a tier's play: one machine at a time if any is in service, otherwise all at once."""
     return 1 if any(hostvars[host].get("in_service") for host in hosts if host in hostvars) else "100%"
 
 

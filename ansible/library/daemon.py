@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Run a daemon with the configuration that is on the disk: the one mechanism that every role uses."""
+"""Run a daemon with the configuration that is on the disk. All roles use this module."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ DOCUMENTATION = r"""
 module: daemon
 short_description: Run a systemd unit with the configuration that is on the disk
 description:
-  - Writes the unit's drop-in, enables the unit, starts it, and restarts or reloads it when it runs with
-    an older configuration than the files say. It compares what runs with what is written, not with
-    what this run of Ansible changed, so the next run repairs one that was cut off.
-  - Of a unit that was started since the last run, files that changed after its start count as newer.
-    Else their contents are compared with those that it was last started or reloaded with, which
-    C(/run/revezamento-daemons) remembers until the next boot.
+  - Writes the unit's drop-in, enables the unit, starts it, and restarts or reloads it if it runs with
+    an older configuration. It compares the running configuration with the files, not with what
+    this run of Ansible changed, so that the next run completes an interrupted one.
+  - If the unit was started since the last run, files that changed after its start are newer.
+    Otherwise their contents are compared with those at its last start or reload, which
+    C(/run/revezamento-daemons) records until the next boot.
 options:
   unit:
     description: The systemd unit.
@@ -37,7 +37,7 @@ options:
     elements: str
     default: []
   reload:
-    description: Reload in any case.
+    description: Always reload.
     type: bool
     default: false
 """
@@ -75,7 +75,7 @@ PROPERTIES = (
 
 
 def digest(paths: Iterable[str]) -> str:
-    """The SHA-256 of the files' names and contents; a link stands for where it leads."""
+    """The SHA-256 of the files' names and contents; for a link, of its target's path."""
     found = hashlib.sha256()
     for path in sorted(paths):
         file = Path(path)
@@ -89,7 +89,7 @@ def digest(paths: Iterable[str]) -> str:
 
 
 def changed_since(paths: Iterable[str], moment: float) -> bool:
-    """Whether any of the files was written or replaced after a moment, in seconds since 1970."""
+    """Whether any file was written or replaced after `moment` (seconds since 1970)."""
     return any(os.lstat(path).st_ctime > moment for path in paths if os.path.lexists(path))
 
 
@@ -102,7 +102,7 @@ def started_at(text: str) -> float:
 
 
 class Daemon:
-    """One unit, as it is and as it should be."""
+    """The current and the desired state of one unit."""
 
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
@@ -112,7 +112,7 @@ class Daemon:
         self.state = self.show()
 
     def systemctl(self, *arguments: str) -> str:
-        """Run systemctl; its failure ends the module with the last lines of the unit's journal."""
+        """Run systemctl; on failure, fail the module with the last lines of the unit's journal."""
         code, out, err = self.module.run_command(["systemctl", *arguments])
         if code:
             lines = self.module.run_command(
@@ -132,13 +132,13 @@ class Daemon:
         return self.state["ActiveState"] in ("active", "reloading")
 
     def files(self) -> dict[str, list[str]]:
-        """What takes effect with a restart, and what with a reload."""
+        """The files that take effect with a restart, and those that take effect with a reload."""
         unit_files = [self.state["FragmentPath"], *self.state["DropInPaths"].split()]
         own = [path for path in unit_files if path.startswith(OWN_UNIT_FILES)]
         return {"restart": self.module.params["restart_on"] + own, "reload": self.module.params["reload_on"]}
 
     def write_drop_in(self) -> bool:
-        """Write the drop-in; whether that changed anything."""
+        """Write the drop-in; return whether it changed."""
         wanted = self.module.params["drop_in"]
         if wanted is None:
             return False
@@ -154,7 +154,7 @@ class Daemon:
         return True
 
     def due(self) -> str:
-        """What brings the unit to its configuration: start, restart, reload, or nothing."""
+        """The action that applies the configuration: start, restart, reload, or ''."""
         if not self.is_active:
             return "start"
         files, stamp = self.files(), self.stamp()
@@ -182,7 +182,7 @@ class Daemon:
             return {}
 
     def write_stamp(self) -> None:
-        """Remember what the unit runs with."""
+        """Record the configuration that the unit runs with."""
         wanted = {"invocation": self.state["InvocationID"], **{k: digest(p) for k, p in self.files().items()}}
         if wanted != self.stamp():
             STAMPS.mkdir(mode=0o755, exist_ok=True)
@@ -191,11 +191,11 @@ class Daemon:
             temporary.rename(self.stamp_file)
 
     def run(self) -> dict[str, Any]:
-        """Do all that is due; what was done."""
+        """Apply the configuration; return the module's result."""
         check = self.module.check_mode
         wrote = self.write_drop_in()
         if self.state["LoadState"] == "not-found" and not wrote:
-            if check:  # a machine that has nothing yet
+            if check:  # the machine is not provisioned yet
                 return {"changed": True, "action": "start"}
             self.systemctl("daemon-reload")
         elif (self.state["NeedDaemonReload"] == "yes" or wrote) and not check:

@@ -1,4 +1,4 @@
-"""An inventory to spoil: the lab's own files in a temporary folder."""
+"""A copy of the lab's inventory that tests can change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Copy:
     path: Path
 
     def replace(self, file: str, old: str, new: str) -> None:
-        """Change a file; `old` has to be in it."""
+        """Change a file, which must contain `old`."""
         text = (self.path / file).read_text(encoding="utf-8")
         assert old in text, f"{old!r} is not in inventory/lab/{file} any more: adapt this test"
         (self.path / file).write_text(text.replace(old, new), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A small site on loopback that behaves like the lab, and its name server: what the drills' own tests run against."""
+"""A small site on loopback that behaves like the lab, and its name server: used by the tests of the drills."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def fixed(*addresses: str) -> Resolve:
 
 
 def round_robin(*addresses: str) -> Resolve:
-    """Instead of DNS: the same addresses for every name, and the next one first each time."""
+    """Instead of DNS: the same addresses for every name, rotated with each query."""
     turn = count()
 
     async def resolve(_: str) -> Resolution:

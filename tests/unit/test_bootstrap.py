@@ -49,7 +49,7 @@ def test_only_python_3_11_gets_the_older_ansible() -> None:
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_names_no_address(name: str) -> None:
-    """Packages come from the index that the host is configured for."""
+    """Packages come from the index that the host configures."""
     assert "//" not in LOCKS[name]
 
 
@@ -106,15 +106,15 @@ def test_bootstrap_refuses(tree: Path, python: str) -> None:
     assert f"this host has Python {python}.9" in refused.stderr
 
 
-def test_another_lock_makes_a_new_venv(tree: Path) -> None:
+def test_a_changed_lock_creates_a_new_venv(tree: Path) -> None:
     """The tools follow requirements.txt."""
     bootstrap(tree, "3.13")
     (tree / "requirements.txt").write_text("changed\n", encoding="utf-8")
     assert "Installing Ansible" in bootstrap(tree, "3.13").stdout
 
 
-def test_an_upgraded_python_makes_a_new_venv(tree: Path) -> None:
-    """After an upgrade of the distribution, .venv's Python no longer finds its packages. A bug fix release does."""
+def test_an_upgraded_python_creates_a_new_venv(tree: Path) -> None:
+    """After an upgrade of the distribution, .venv's Python no longer finds its packages; after a bug fix release it does."""
     bootstrap(tree, "3.13")
     _command(tree / ".venv" / "bin" / "python", "echo Python 3.13.10")
     assert bootstrap(tree, "3.13").stdout == ""

@@ -55,7 +55,7 @@ def test_a_page_loads_versioned_assets(source: Path) -> None:
 
 
 def test_assets_are_also_packed_under_their_own_names(source: Path) -> None:
-    """The pages of the backends and of nginx's errors do not know the digest."""
+    """Pages of the backends and nginx's error pages do not know the digest."""
     _, files = built(source)
     assert files["assets/main.js"] == (source / "assets" / "main.js").read_bytes()
 
@@ -77,7 +77,7 @@ def test_files_that_compress_well_have_a_compressed_copy(source: Path) -> None:
     assert "assets/main.js.gz" not in files
 
 
-def test_the_same_pages_are_the_same_archives(source: Path) -> None:
+def test_the_same_pages_give_the_same_archives(source: Path) -> None:
     """A second run of the playbook changes nothing."""
     first, _ = built(source)
     contents = [Path(archive).read_bytes() for archive in first["archives"]]

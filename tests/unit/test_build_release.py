@@ -15,7 +15,7 @@ flask==3.1.3 \\
 
 
 def test_packages_that_only_the_guests_python_needs_are_packed() -> None:
-    """Debian 12 has Python 3.11.2, which needs packages that the control side's Python does not."""
+    """Debian 12 has Python 3.11.2, which needs packages that the control machine's Python does not."""
     program = runpy.run_path(str(ROLES / "app" / "files" / "build_release.py"))
     assert program["unconditional"](LOCK).splitlines() == [
         "async-timeout==5.0.1 \\",

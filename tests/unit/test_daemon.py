@@ -16,7 +16,7 @@ from daemon import Daemon
 
 
 class Systemd:
-    """One unit: answers `systemctl show` and counts what it is asked to do."""
+    """One unit: answers `systemctl show` and counts the other commands."""
 
     def __init__(self) -> None:
         self.params: dict[str, Any] = {"unit": "x.service", "drop_in": None, "stop_first": [], "reload": False}
@@ -45,13 +45,13 @@ class Systemd:
         return 0, "\n".join(f"{name}={value}" for name, value in shown.items()), ""
 
     def start(self) -> None:
-        """As systemd does it, by order or by itself after a crash."""
-        time.sleep(0.02)  # later than any file that was written before
+        """Start the unit, on request or after a crash."""
+        time.sleep(0.02)  # later than the mtime of the files
         self.is_active, self.boots, self.started = True, self.boots + 1, time.time()
         time.sleep(0.02)
 
     def converge(self) -> str:
-        """One task of the module; what it did."""
+        """Run the module once and return its action."""
         self.done.clear()
         return str(Daemon(self).run()["action"])
 
@@ -70,7 +70,7 @@ def write(systemd: Systemd, kind: str, text: str) -> None:
     Path(systemd.params[f"{kind}_on"][0]).write_text(text, encoding="utf-8")
 
 
-def test_a_unit_that_does_not_run_is_enabled_and_started(systemd: Systemd) -> None:
+def test_a_stopped_unit_is_enabled_and_started(systemd: Systemd) -> None:
     """The first run."""
     assert systemd.converge() == "start"
     assert systemd.done == ["enable x.service", "start x.service"]
@@ -84,8 +84,8 @@ def test_a_second_run_changes_nothing(systemd: Systemd) -> None:
 
 
 @pytest.mark.parametrize("kind", ["restart", "reload"])
-def test_a_changed_file_takes_effect_as_it_should(systemd: Systemd, kind: str) -> None:
-    """Whoever wrote it, this run or one that was cut off."""
+def test_a_changed_file_restarts_or_reloads_the_unit(systemd: Systemd, kind: str) -> None:
+    """It does not matter whether this run or an interrupted one wrote it."""
     systemd.converge()
     write(systemd, kind, "2")
     assert systemd.converge() == kind
@@ -101,16 +101,16 @@ def test_a_restart_makes_a_reload_unnecessary(systemd: Systemd) -> None:
     assert systemd.converge() == ""
 
 
-def test_a_file_that_was_only_written_again_changes_nothing(systemd: Systemd) -> None:
-    """Its content decides, not its time."""
+def test_a_rewritten_file_with_the_same_content_changes_nothing(systemd: Systemd) -> None:
+    """The content is compared, not the modification time."""
     systemd.converge()
     write(systemd, "restart", "1")
     assert systemd.converge() == ""
 
 
 @pytest.mark.parametrize("kind", ["restart", "reload"])
-def test_a_daemon_that_restarted_by_itself_has_what_was_written_before(systemd: Systemd, kind: str) -> None:
-    """After a crash or a reboot nothing is known but times: older files are in effect, newer ones are not."""
+def test_after_an_unexpected_restart_times_are_compared(systemd: Systemd, kind: str) -> None:
+    """Files older than the start are in effect, newer ones are not."""
     systemd.converge()
     write(systemd, kind, "2")
     systemd.start()
@@ -121,14 +121,14 @@ def test_a_daemon_that_restarted_by_itself_has_what_was_written_before(systemd: 
 
 
 def test_the_first_run_over_a_running_daemon_compares_times(systemd: Systemd) -> None:
-    """A package starts its daemon with the distribution's configuration; ours comes later."""
+    """A package starts its daemon before the role writes its configuration."""
     systemd.start()
     write(systemd, "restart", "2")
     assert systemd.converge() == "restart"
 
 
 def test_check_mode_only_predicts(systemd: Systemd) -> None:
-    """`--check` says what would happen, and does nothing."""
+    """`--check` reports changes without making them."""
     systemd.converge()
     write(systemd, "reload", "2")
     systemd.check_mode = True
@@ -136,7 +136,7 @@ def test_check_mode_only_predicts(systemd: Systemd) -> None:
     assert systemd.done == []
 
 
-def test_units_in_the_way_are_stopped_before_a_restart(systemd: Systemd) -> None:
+def test_dependent_units_are_stopped_before_a_restart(systemd: Systemd) -> None:
     """A socket cannot be replaced while its service uses it."""
     systemd.params["stop_first"] = ["y.service"]
     systemd.converge()

@@ -1,4 +1,4 @@
-"""docs/map.svg shows the inventory as it is."""
+"""lab/diagram.py draws the inventory, and docs/map.svg is up to date."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def box(rect: ElementTree.Element) -> tuple[float, float, float, float]:
     return x, y, x + width, y + height
 
 
-def test_the_picture_is_that_of_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A picture that nobody redraws is wrong after the first change of an address."""
+def test_the_diagram_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changed inventory needs `make diagram`."""
     monkeypatch.delenv("LAB_SUBNET", raising=False)
     drawn = (ROOT / "docs" / "map.svg").read_text(encoding="utf-8")
     assert drawn == diagram(Inventory.load("inventory/lab")), "docs/map.svg is not up to date: make diagram"
 
 
 def tier(label: str, asked_by: list[str], *ports: int) -> dict[str, Any]:
-    """An entry of `tiers`, as far as the picture needs it."""
+    """An entry of `tiers` with the keys that the diagram uses."""
     texts = {"label": {"en": label}, "runs": {"en": f"the daemon of {label}"}, "machine": label.lower()}
     return texts | {"serves": [{"proto": "tcp", "ports": list(ports), "from": asked_by}] if ports else []}
 
 
 def with_tiers(folder: Path, more: dict[str, tuple[dict[str, Any], int]], **serves: list[Any]) -> Inventory:
-    """The lab with more tiers of so many machines each, and `serves` of others replaced."""
+    """The lab with additional tiers (entry, number of machines), and other tiers' `serves` replaced."""
     lab = Path(shutil.copytree(ROOT / "inventory" / "lab", folder / "lab"))
     addresses = iter(range(150, 200))
     hosts = {
@@ -75,7 +75,7 @@ def labels(svg: str) -> list[str]:
 
 
 def check(svg: str, inventory: Inventory) -> None:
-    """Every machine has a card in a band; nothing covers anything, and nothing sticks out of the page."""
+    """Every machine has a card in a band, nothing overlaps, and everything is within the page."""
     expected = {text for machine in inventory.hosts() for text in (machine.name, machine.address)}
     texts = {text.text for kind in ("name", "address") for text in shapes(svg, "text", kind)}
     assert texts == expected
@@ -97,13 +97,13 @@ def check(svg: str, inventory: Inventory) -> None:
 
 @pytest.mark.parametrize("backends", [1, 3, 12])
 def test_every_machine_has_its_card(backends: int) -> None:
-    """A tier may grow."""
+    """A tier can have any number of machines."""
     inventory = Inventory.load("inventory/lab", backends=backends)
     check(diagram(inventory), inventory)
 
 
-def test_a_tier_stands_as_far_from_the_users_as_its_requests_do(tmp_path: Path) -> None:
-    """DNS, which asks nobody, stands beside the users; a new tier joins those at its distance."""
+def test_rows_follow_the_distance_from_the_users(tmp_path: Path) -> None:
+    """DNS uses no other tier and is beside the users; a new tier is placed by its distance."""
     cache = tier("Cache", ["backends"], 11211)
     archive = tier("Archive", ["mysql"], 9000)
     inventory = with_tiers(tmp_path, {"cache": (cache, 2), "archive": (archive, 1)})
@@ -123,8 +123,8 @@ def test_a_tier_stands_as_far_from_the_users_as_its_requests_do(tmp_path: Path) 
     assert "TCP :9000, to archive1" in labels(svg)
 
 
-def test_a_tier_that_asks_upwards_or_beside_is_drawn(tmp_path: Path) -> None:
-    """Monitoring asks tiers that no request passes on its way to it, and a tier may ask its neighbour."""
+def test_connections_upwards_and_sideways_are_drawn(tmp_path: Path) -> None:
+    """Monitoring connects to the tiers above it, and a tier may use its neighbour."""
     more = {
         "monitoring": (tier("Monitoring", []), 1),
         "cache": (tier("Cache", ["backends"], 11211), 1),
@@ -144,28 +144,28 @@ def test_a_tier_that_asks_upwards_or_beside_is_drawn(tmp_path: Path) -> None:
 
 
 def test_many_tiers_fit(tmp_path: Path) -> None:
-    """More than three at one distance take more rows."""
+    """More than three tiers at one distance take several rows."""
     more = {f"store{n}": (tier(f"Store {n}", ["backends"], 7000 + n), n) for n in range(1, 6)}
     inventory = with_tiers(tmp_path, more)
     check(diagram(inventory), inventory)
 
 
-def test_a_service_for_a_network_is_one_for_users(tmp_path: Path) -> None:
-    """Only a tier is drawn as who asks; an address stands for people."""
+def test_networks_count_as_users(tmp_path: Path) -> None:
+    """Only tiers are drawn as clients of a service; addresses and networks stand for people."""
     frontends = [{"proto": "tcp", "ports": [443], "from": ["198.51.100.0/24", "clients"]}]
     svg = diagram(with_tiers(tmp_path, {}, frontends=frontends))
     assert "www.meutrabalho.com.br :443, to one frontend" in labels(svg)
 
 
 def test_the_ports_are_those_of_the_inventory() -> None:
-    """Who changes the app's port sees it in the picture."""
+    """A changed port appears in the diagram."""
     svg = diagram(Inventory.load("inventory/lab", overrides={"app_port": 8123, "nginx_port": 8080}))
     assert re.findall(r":8123\b", svg)
     assert re.findall(r":8080\b", svg)
 
 
 def test_an_inventory_without_clients_is_drawn() -> None:
-    """On real servers the users bring their own computers."""
+    """Real servers have no machines for users."""
     svg = diagram(Inventory.load("inventory/production.example"))
     assert "10.20.0.20" in svg
     assert "203.0.113" not in svg

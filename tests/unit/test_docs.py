@@ -99,7 +99,7 @@ def test_every_page_is_linked_from_the_readme() -> None:
     ],
 )
 def test_a_broken_link_is_reported(text: str, problem: str) -> None:
-    """The check is able to fail."""
+    """The check can fail."""
     assert list(broken_links(ROOT / "docs" / "page.md", text)) == [problem]
 
 

@@ -1,4 +1,4 @@
-"""The virtual users' browser does what browsers do, and nothing that its reply does not show."""
+"""The virtual users' browser behaves like a browser, and its reply shows every attempt."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def visit(
     *addresses: str,
     ca_file: Path | None = None,
 ) -> None:
-    """Tell a story with a browser on a running site."""
+    """Run a scenario with a browser on a running site."""
 
     async def run() -> None:
         async with site.running():
@@ -56,8 +56,8 @@ def status(reply: Reply) -> int:
     return reply.answer.status
 
 
-def test_a_connection_is_kept() -> None:
-    """A browser does not open a new one for each click, and the reply tells which requests used a kept one."""
+def test_connections_are_reused() -> None:
+    """Browsers keep connections open; the reply shows which requests reused one."""
     site = StubSite()
 
     async def story(browser: Browser) -> None:
@@ -71,7 +71,7 @@ def test_a_connection_is_kept() -> None:
 
 
 def test_a_connection_that_the_server_closed_is_replaced() -> None:
-    """That is no failure: the browser sees the end of the connection before it sends a request."""
+    """This is not a failure: the browser notices the closed connection before it sends a request."""
 
     async def story(browser: Browser) -> None:
         for _ in range(3):
@@ -86,7 +86,7 @@ def test_a_connection_that_the_server_closed_is_replaced() -> None:
 
 
 def test_a_refusing_address_is_skipped() -> None:
-    """The next address is tried, and the reply has the first failure."""
+    """The browser tries the next address, and the reply includes the first failure."""
 
     async def story(browser: Browser) -> None:
         reply = await browser.ask("GET", "/perfil")
@@ -99,7 +99,7 @@ def test_a_refusing_address_is_skipped() -> None:
 
 
 def test_an_address_without_a_machine_costs_the_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full backlog drops the connection attempt, as the network does for a machine that is off."""
+    """A full backlog drops connection attempts, like a machine that is off."""
     monkeypatch.setattr(module, "ANSWER_SECONDS", 5)
 
     async def run() -> None:
@@ -124,7 +124,7 @@ def test_an_address_without_a_machine_costs_the_connect_timeout(monkeypatch: pyt
 
 
 def test_a_silent_address_costs_the_answer_timeout() -> None:
-    """A user who waits for a dead frontend tries the next one."""
+    """After the timeout, the browser tries the next frontend."""
     site = StubSite(silent={FIRST})
 
     async def story(browser: Browser) -> None:
@@ -136,8 +136,8 @@ def test_a_silent_address_costs_the_answer_timeout() -> None:
     visit(site, story)
 
 
-def test_an_answer_that_is_cut_off_is_no_answer() -> None:
-    """Half a page is not the page, and the reply tells it from a timeout."""
+def test_a_truncated_answer_is_a_failure() -> None:
+    """The reply distinguishes it from a timeout."""
     site = StubSite(cut={FIRST})
 
     async def story(browser: Browser) -> None:
@@ -149,7 +149,7 @@ def test_an_answer_that_is_cut_off_is_no_answer() -> None:
     visit(site, story)
 
 
-def test_a_kept_connection_that_falls_silent_is_given_up() -> None:
+def test_a_silent_connection_is_abandoned() -> None:
     """A machine that loses its power does not close its connections."""
     site = StubSite()
 
@@ -163,8 +163,8 @@ def test_a_kept_connection_that_falls_silent_is_given_up() -> None:
     visit(site, story)
 
 
-def test_a_request_without_any_answer_is_a_reply_too() -> None:
-    """It is what the user got, so nothing is raised."""
+def test_a_request_without_an_answer_returns_a_reply() -> None:
+    """A failure is a result of the drill, not an exception."""
 
     async def story(browser: Browser) -> None:
         reply = await browser.ask("GET", "/")
@@ -176,7 +176,7 @@ def test_a_request_without_any_answer_is_a_reply_too() -> None:
 
 
 def test_a_user_gives_up_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is still to be tried; and the connection in use is closed."""
+    """The remaining addresses are not tried, and the open connection is closed."""
     monkeypatch.setattr(module, "DEADLINE_SECONDS", 0.2)
     site = StubSite(silent={FIRST, SECOND})
 
@@ -189,8 +189,8 @@ def test_a_user_gives_up_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> Non
     visit(site, story)
 
 
-def test_requests_have_these_headers_once_each() -> None:
-    """A POST says how long its body is, even an empty one; a GET has none."""
+def test_requests_have_each_header_once() -> None:
+    """A POST has Content-Length even for an empty body; a GET has none."""
     site = StubSite()
 
     async def story(browser: Browser) -> None:
@@ -212,7 +212,7 @@ def test_requests_have_these_headers_once_each() -> None:
     ]
 
 
-def test_the_host_header_leaves_out_the_port_of_the_scheme() -> None:
+def test_the_host_header_omits_the_default_port() -> None:
     """As browsers do."""
     assert [Site(url).host for url in ("http://a.example", "https://a.example:8443")] == [
         "a.example",
@@ -241,7 +241,7 @@ def test_cookies_are_stored_and_deleted() -> None:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate for the site that is its own authority, with its key, as PEM."""
+    """A self-signed certificate for the site, with its key, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
     now = datetime.datetime.now(datetime.UTC)
@@ -260,7 +260,7 @@ def certificate(tmp_path: Path) -> Path:
 
 
 def test_https_checks_the_certificate_for_the_name(certificate: Path) -> None:
-    """The browser connects to an address, and expects the certificate of the name in the URL."""
+    """The browser connects to an address but expects the certificate of the name in the URL."""
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(certificate)
     site = StubSite(tls=tls)
@@ -281,7 +281,7 @@ def test_https_checks_the_certificate_for_the_name(certificate: Path) -> None:
 
 
 def test_a_name_is_cached_for_its_ttl(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any longer would send users to machines that are gone; any shorter would ask DNS too often."""
+    """A longer cache would send users to removed machines; a shorter one would query DNS too often."""
     now = [time.time()]
     monkeypatch.setattr("time.time", lambda: now[0])
 
@@ -301,7 +301,7 @@ def test_a_name_is_cached_for_its_ttl(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_cached_name_outlives_its_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until the TTL ends, which is what the lab promises while its only name server is down."""
+    """The lab's only name server may be down for as long as the TTL."""
     now = [time.time()]
     monkeypatch.setattr("time.time", lambda: now[0])
 
@@ -319,7 +319,7 @@ def test_a_cached_name_outlives_its_name_server(monkeypatch: pytest.MonkeyPatch)
     asyncio.run(story())
 
 
-def test_name_servers_are_asked_in_order_until_one_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_servers_are_tried_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """A silent one costs its timeout, and the reply names the one that answered."""
     monkeypatch.setattr("drills.resolver.TIMEOUT_SECONDS", 0.2)
 

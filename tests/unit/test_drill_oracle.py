@@ -1,4 +1,4 @@
-"""The oracle sees what it should, and nothing else: each verdict has its opposite."""
+"""The oracle reports violations, and only violations."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def event(
 def test_an_answer_is_judged_by_what_was_acknowledged(
     action: Action, login_state: LoginState, status: int, identity: str, expected: Verdict
 ) -> None:
-    """The whole table of what can happen to a user."""
+    """All combinations of acknowledged state and answer."""
     assert judge(event(action, login_state, status, identity)) is expected
 
 
-def test_a_clean_refusal_says_when_to_come_back_and_keeps_the_cookie() -> None:
-    """Every other failure is worse."""
+def test_a_clean_refusal_has_retry_after_and_keeps_the_cookie() -> None:
+    """Every other failure gets a worse verdict."""
     clean = replace(event(status=503, identity=""), retry_after=True)
     assert is_clean(clean)
     assert not is_clean(replace(clean, retry_after=False))
@@ -72,7 +72,7 @@ def test_a_clean_refusal_says_when_to_come_back_and_keeps_the_cookie() -> None:
 
 
 def test_the_longest_gap_is_the_longest_time_without_a_good_answer() -> None:
-    """Bad answers do not end it, and the start and end of the drill count."""
+    """Bad answers do not end a gap; the start and end of the drill do."""
     phases = Phases(0, 2, 4, 10)
     events = [event(at=at) for at in (0.9, 1.9, 7.9)] + [event(at=5, status=503, identity="")]
     metrics = measure(events, phases, Topology([], []))
@@ -81,7 +81,7 @@ def test_the_longest_gap_is_the_longest_time_without_a_good_answer() -> None:
 
 
 def redundant(at: float) -> list[Event]:
-    """What shows full redundancy of two frontends, one backend and a name server, one event per second."""
+    """Events that show full redundancy of two frontends, one backend and a name server, one per second."""
     pairs = [replace(event(at=at), frontend="f1", backend="b1"), replace(event(at=at + 1), frontend="f2", backend="b1")]
     status = replace(event("status", identity="", at=at + 2), frontend="other", backend="b1", healthy=True)
     return [*pairs, status, replace(event("page", at=at + 3, identity=""), looked_up="192.0.2.5")]

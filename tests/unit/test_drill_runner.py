@@ -1,4 +1,4 @@
-"""A drill from start to end, on a small site instead of the lab."""
+"""Complete drills against a small site instead of the lab."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_a_problem_comes_with_journals(tmp_path: Path) -> None:
 
 
 def test_a_fault_that_cannot_be_injected_is_undone_and_reported(tmp_path: Path) -> None:
-    """It may have been half injected; and a drill without a fault proves nothing."""
+    """The fault may be half injected, and a drill without a fault proves nothing."""
     fault = Steps("permission denied")
     outcome = drilled(tmp_path, fault, Expectation(why="x", wrong="any", lost="any"))
     assert fault.done == ["prepare", "inject", "undo", "clean_up"]
@@ -175,7 +175,7 @@ def test_an_interruption_undoes_the_fault(tmp_path: Path) -> None:
 
 
 def test_requests_that_are_still_waiting_at_the_end_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They failed, and must not be dropped because nothing came."""
+    """They are failures and must appear in the result."""
     monkeypatch.setattr("drills.browser.ANSWER_SECONDS", 2.5)
     late = Steps()
 
@@ -215,7 +215,7 @@ def test_the_seed_decides_the_random_faults(tmp_path: Path) -> None:
 
 
 def test_an_unhealthy_lab_is_refused() -> None:
-    """What is broken already would look like an effect of the drill."""
+    """Existing problems would look like effects of the drill."""
     refuse_unless_healthy(cast("Lab", StubLab()))
     with pytest.raises(UnhealthyLab, match=r"frontend1: .*no route to host\n(?s:.*)Next: make status"):
         refuse_unless_healthy(cast("Lab", StubLab(problem="no route to host")))

@@ -1,4 +1,4 @@
-"""Virtual users on a small site: the oracle is silent while all is well, and notices each thing that is wrong."""
+"""Virtual users on a small site: the oracle reports nothing on a healthy site, and detects each violation."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def load_on(
 async def measured(
     load: Load, topology: Topology = NO_TOPOLOGY, break_it: Callable[[], None] = lambda: None
 ) -> Metrics:
-    """Run the load for a while, break something halfway, and measure."""
+    """Run the load, inject a fault halfway, and measure."""
     assert await load.log_in() == []
     started = time.time()
     task = asyncio.create_task(load.run())
@@ -60,7 +60,7 @@ async def measured(
 
 
 def test_a_healthy_site_raises_no_alarm() -> None:
-    """Whatever users do: log in and out, replay ended sessions, open pages."""
+    """Users log in and out, replay ended sessions and open pages."""
 
     async def story() -> Metrics:
         async with StubSite().running() as site, NameServer(list(FRONTENDS), ttl=1).running() as dns:
@@ -85,8 +85,8 @@ def test_no_request_fails_when_a_frontend_stops() -> None:
     assert metrics.retried > 0
 
 
-def test_a_clean_refusal_logs_nobody_out() -> None:
-    """A 503 is a failure, though a clean one, and the next good answer is for the same user."""
+def test_a_clean_refusal_ends_no_session() -> None:
+    """A 503 with Retry-After is a clean failure; the next good answer is for the same user."""
 
     async def story() -> Metrics:
         async with StubSite().running() as site:
@@ -103,7 +103,7 @@ def test_a_clean_refusal_logs_nobody_out() -> None:
 
 
 def test_sessions_that_vanish_are_lost() -> None:
-    """As when Redis loses its data."""
+    """This happens if Redis loses its data."""
 
     async def story() -> Metrics:
         async with StubSite().running() as site:
@@ -128,7 +128,7 @@ def test_the_oracle_notices_a_negative_control(control: Callable[[], Fault]) -> 
 
 
 def test_the_rate_is_limited() -> None:
-    """A drill is no stress test: at most a hundred requests per second."""
+    """A drill is not a stress test: it sends at most a hundred requests per second."""
     with pytest.raises(ValueError, match="at most 100"):
         Load([], rate=101)
 

@@ -1,4 +1,4 @@
-"""The drills themselves: which there are, what each must show, and the report."""
+"""The list of drills, their expectations, and the report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.workbench import Workbench
 
 
 class UnusedProvider:
-    """A provider of which no test needs anything."""
+    """A provider that no test uses."""
 
     def has(self, machine: str) -> bool:
         return True
@@ -77,12 +77,12 @@ def metrics(some: list[Event]) -> Metrics:
 
 
 def test_every_kind_of_drill_has_an_expectation() -> None:
-    """And every expectation has a drill, since nothing would check it otherwise."""
+    """Every expectation also belongs to a drill, or nothing would check it."""
     assert set(expectations.load()) == {drill.kind for drill in DRILLS} | {"random"}
 
 
 def test_drill_names_are_unique_and_follow_the_inventory() -> None:
-    """One more backend means three more drills."""
+    """An additional backend means three more drills."""
     names = Counter(drill.name for drill in DRILLS)
     assert [name for name, count in names.items() if count > 1] == []
     for box in LAB:
@@ -94,7 +94,7 @@ def test_drill_names_are_unique_and_follow_the_inventory() -> None:
 
 
 def test_drill_kinds_follow_the_tiers() -> None:
-    """A tier's word for a machine, its units and its data decide its drills."""
+    """A tier's machine name, units and data determine its drills."""
     kinds = {drill.kind for drill in DRILLS}
     for group, tier in LAB.tiers.items():
         word, has_daemon = tier["machine"], bool(tier["units"])
@@ -120,7 +120,7 @@ def test_drills_are_selected_by_name_kind_or_set() -> None:
 
 
 def test_an_unknown_drill_lists_all_drills() -> None:
-    """And suggests the one that was probably meant."""
+    """The message also suggests the closest name."""
     with pytest.raises(
         UnknownDrill, match=r"no drill 'backend-powr'. Did you mean backend-power\? All drills: .*nameserver-cut"
     ):
@@ -131,8 +131,8 @@ def test_an_unknown_drill_lists_all_drills() -> None:
     ("arguments", "message"),
     [(["--seed", "x"], "invalid int value"), (["--rate", "500"], "at most 100"), (["no-such"], "All drills: ")],
 )
-def test_a_wrong_argument_is_refused_at_once(arguments: list[str], message: str) -> None:
-    """Before any machine is touched."""
+def test_a_wrong_argument_is_refused_first(arguments: list[str], message: str) -> None:
+    """No machine has been touched yet."""
     done = subprocess.run(
         [sys.executable, "-m", "drills", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -145,7 +145,7 @@ def violations(expectation: Expectation, some: list[Event]) -> str:
 
 
 def test_a_violation_names_what_was_measured_and_expected() -> None:
-    """One sentence each; none if all holds."""
+    """There is one sentence per violation."""
     strict = Expectation(why="x", gap_seconds=2)
     assert violations(strict, events()) == ""
     assert "too few" in violations(strict, events()[:99])
@@ -174,7 +174,7 @@ def test_a_violation_names_what_was_measured_and_expected() -> None:
     ],
 )
 def test_an_invalid_expectation_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    """An expectation with a typing error would always hold."""
+    """An expectation with a typo would always hold."""
     (tmp_path / "x.yml").write_text(text, encoding="utf-8")
     with pytest.raises(InvalidExpectation, match=message):
         expectations.load(tmp_path / "x.yml")
@@ -188,7 +188,7 @@ def test_every_control_must_be_noticed() -> None:
 
 
 def test_only_controls_allow_wrong_or_lost() -> None:
-    """Whatever fails, no answer is wrong and nobody is logged out: that is what the system promises."""
+    """The system guarantees correct answers and kept sessions during every fault."""
     for kind, expectation in expectations.load().items():
         if not kind.startswith("control-"):
             assert (expectation.wrong, expectation.lost) == (0, 0), kind
@@ -238,8 +238,8 @@ def test_nginx_accepts_the_configuration_of_the_control(workbench: Workbench) ->
 
 
 @pytest.mark.parametrize("kind", BREAKAGE)
-def test_the_release_of_a_drill_is_a_different_one(tmp_path: Path, kind: ReleaseKind) -> None:
-    """It has another version and all the app's code, which is still Python, but no tests or pages."""
+def test_a_drill_deploys_a_different_release(tmp_path: Path, kind: ReleaseKind) -> None:
+    """It has another version and all the app's code, still valid Python, but no tests or pages."""
     make_source(ROOT / "app", tmp_path / "app", kind)
     project = (tmp_path / "app" / "pyproject.toml").read_text(encoding="utf-8")
     assert re.search(r'^version = "\d[\d.]*\.post1"$', project, re.MULTILINE)
@@ -251,7 +251,7 @@ def test_the_release_of_a_drill_is_a_different_one(tmp_path: Path, kind: Release
 
 
 def test_the_users_open_the_pages_of_the_frontends() -> None:
-    """The list comes from the folder that the frontends get them from."""
+    """The list comes from the folder that is deployed to the frontends."""
     found = pages(Path(str(LAB.tier("frontends")[0].vars["nginx_web_source"])))
     assert {"/", "/assets/style.css", "/assets/main.js"} <= set(found)
     assert "/index.html" not in found

@@ -1,4 +1,4 @@
-"""lab/inventory.py shows tests what Ansible shows a play."""
+"""lab/inventory.py gives tests the same variables as a play."""
 
 import json
 import os
@@ -10,8 +10,8 @@ import pytest
 from lab.inventory import ROOT, Inventory
 
 
-def test_values_are_those_of_a_play() -> None:
-    """Every other test trusts this module: Ansible itself is asked for a value made of groups and hostvars."""
+def test_values_match_those_of_a_play() -> None:
+    """Compares with Ansible a value that depends on groups and hostvars."""
     seen = Inventory.load("inventory/lab").machine("frontend2").vars["nginx_backends"]
     question = ["-i", "inventory/lab", "frontend2", "-m", "debug", "-a", "var=nginx_backends"]
     command = [sys.executable, "-m", "ansible", "adhoc", *question]
@@ -28,7 +28,7 @@ def test_values_are_those_of_a_play() -> None:
 
 @pytest.mark.parametrize("size", [1, 3, 12])
 def test_a_tier_can_be_resized(size: int) -> None:
-    """A variant is wired like an inventory that has the machines written down."""
+    """A resized variant has the same wiring as an inventory that lists the machines."""
     inventory = Inventory.load("inventory/lab", backends=size)
     backends = {machine.name: machine.address for machine in inventory.hosts("backends")}
     assert len(set(backends.values())) == size
@@ -37,19 +37,19 @@ def test_a_tier_can_be_resized(size: int) -> None:
 
 
 def test_the_whole_lab_moves_to_another_subnet() -> None:
-    """LAB_SUBNET is one word for the user; an address that stayed behind would be cut off."""
+    """LAB_SUBNET changes every address; a machine with an old one would be unreachable."""
     inventory = Inventory.load("inventory/lab", subnet="192.168.56")
     assert {machine.address.rpartition(".")[0] for machine in inventory.hosts()} == {"192.168.56"}
 
 
 def test_overrides_win_and_do_not_leak() -> None:
-    """A test that renames the domain must not rename it for the next one."""
+    """Overrides of one test must not affect the next one."""
     renamed = Inventory.load("inventory/lab", overrides={"lab_domain": "exemplo.org"})
     assert renamed.machine("dns1").vars["bind_domain"] == "exemplo.org"
     assert Inventory.load("inventory/lab").machine("dns1").vars["bind_domain"] != "exemplo.org"
 
 
 def test_an_unknown_machine_is_an_error() -> None:
-    """Ansible would invent `localhost`; a misspelled name in a test must not pass for a machine."""
+    """A misspelled name in a test must not pass for a machine."""
     with pytest.raises(KeyError, match="frontend1"):
         Inventory.load("inventory/lab").machine("localhost")

@@ -12,7 +12,7 @@ HOSTS, LAB, SECRETS = "hosts.yml", "group_vars/all/lab.yml", "group_vars/all/sec
 
 
 def test_the_lab_has_no_problem(lab: Copy) -> None:
-    """The opposite of everything below."""
+    """The checks below do not reject a valid inventory."""
     assert lab.problems() == []
 
 
@@ -205,8 +205,8 @@ CASES = {
 
 
 @pytest.mark.parametrize(("file", "old", "new", "message"), CASES.values(), ids=CASES.keys())
-def test_refused(lab: Copy, file: str, old: str, new: str, message: str) -> None:
-    """Each mistake is told as itself: a reader corrects the line that is named and is done."""
+def test_a_mistake_is_reported(lab: Copy, file: str, old: str, new: str, message: str) -> None:
+    """The message names the line to correct."""
     lab.replace(file, old, new)
     found = lab.problems()
     assert [problem for problem in found if re.search(message, problem)], found
@@ -214,28 +214,28 @@ def test_refused(lab: Copy, file: str, old: str, new: str, message: str) -> None
 
 @pytest.mark.parametrize("subnet", ["192.168", "foo", "192.168.56.0/24", "300.1.1", "8.8.8"])
 def test_a_bad_lab_subnet_is_one_problem(lab: Copy, subnet: str) -> None:
-    """It spoils all ten addresses; ten messages would hide the one that matters."""
+    """It invalidates all ten addresses, but ten messages would hide the cause."""
     (problem,) = lab.problems(subnet)
     assert f"`{subnet}` is not the first three numbers of a private network" in problem
 
 
-def test_a_machine_without_an_address_is_told_which_name_was_meant(lab: Copy) -> None:
-    """Ansible ignores `anisble_host` silently and would look the machine up in DNS."""
+def test_a_misspelled_address_key_gets_a_suggestion(lab: Copy) -> None:
+    """Ansible silently ignores `anisble_host` and would look the machine up in DNS."""
     lab.replace(HOSTS, "backend2: {ansible_host", "backend2: {anisble_host")
     assert any(
         "backend2 has no address" in problem and "Is that `anisble_host`?" in problem for problem in lab.problems()
     )
 
 
-def test_weights_and_draining_that_fit_are_no_problem(lab: Copy) -> None:
-    """The opposite of the cases above."""
+def test_valid_weights_and_draining_are_accepted(lab: Copy) -> None:
+    """The cases above do not reject valid settings."""
     fitting = "nginx_backend_weights: {backend1: 50, backend2: 25, backend3: 25}\nnginx_draining: [backend2]"
     lab.replace(LAB, "bind_ttl_seconds: 5", f"{fitting}\nnginx_persistence: route_cookie")
     assert lab.problems() == []
 
 
-def test_all_problems_come_at_once(lab: Copy) -> None:
-    """Nobody likes to correct one line, run, and read about the next."""
+def test_all_problems_are_reported_at_once(lab: Copy) -> None:
+    """Users do not have to run the preflight once per mistake."""
     lab.replace(HOSTS, "172.20.0.3,", "172.20.0.4,")
     lab.replace(LAB, "bind_ttl_seconds", "bind_tll_seconds")
     lab.replace(SECRETS, "secret_mysql_app:", "lab_old_secret:")
@@ -258,7 +258,7 @@ def test_no_secret_is_shown(lab: Copy) -> None:
 
 
 def test_machines_behind_one_address_differ_by_port(lab: Copy) -> None:
-    """Port forwarding is a usual way into a private network."""
+    """Port forwarding is a common way into a private network."""
     for last in ("10", "11"):
         forwarded = f"ansible_host: 172.20.0.9, ansible_port: 22{last}, service_address: 172.20.0.{last},"
         lab.replace(HOSTS, f"ansible_host: 172.20.0.{last},", forwarded)
@@ -266,7 +266,7 @@ def test_machines_behind_one_address_differ_by_port(lab: Copy) -> None:
     assert lab.problems() == []
 
 
-def test_a_value_that_waits_for_a_fact_is_no_problem(lab: Copy) -> None:
+def test_a_value_that_depends_on_facts_is_accepted(lab: Copy) -> None:
     """Facts are gathered later, from the machines."""
     lab.replace(LAB, "bind_ttl_seconds: 5", "bind_ttl_seconds: \"{{ ansible_facts['processor_count'] }}\"")
     assert lab.problems() == []

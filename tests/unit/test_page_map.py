@@ -12,7 +12,7 @@ from playwright._impl._driver import compute_driver_executable
 
 from lab.inventory import ROOT
 
-NODE = compute_driver_executable()[0]  # the one that Playwright brings along
+NODE = compute_driver_executable()[0]  # Playwright's own
 
 LAY_OUT = """
 import { readFileSync } from "node:fs";
@@ -37,7 +37,7 @@ Links = list[tuple[str, str]]
 def lay_out(
     width: float, sizes: dict[str, int] = BASE, links: Links = LINKS, text: str = "nginx receives"
 ) -> dict[str, Any]:
-    """The map of tiers with so many machines each: `dns-1`, `frontends-1`, …, and the user's card, `you`."""
+    """The map of tiers with these numbers of machines: `dns-1`, `frontends-1`, …, and the user's card, `you`."""
     tiers = [
         {"name": tier, "title": tier, "text": text, "machines": [{"name": f"{tier}-{n}"} for n in range(1, size + 1)]}
         for tier, size in sizes.items()
@@ -51,49 +51,49 @@ def lay_out(
 
 
 def lines_of(layout: dict[str, Any], axis: str) -> list[set[str]]:
-    """Tiers by their cards' places along an axis, in order: the columns (x) or the rows (y)."""
+    """The tiers in each column (axis x) or row (axis y), in order."""
     places: dict[float, set[str]] = {}
     for card in layout["cards"].values():
         places.setdefault(round(card[axis]), set()).add(card["tier"])
     return [tiers for _, tiers in sorted(places.items())]
 
 
-def test_a_tier_stands_as_far_from_the_user_as_its_requests_do() -> None:
-    """The columns tell the way of a request; DNS, which passes nothing on, stands beside the user."""
+def test_columns_follow_the_distance_from_the_user() -> None:
+    """The columns show the path of a request. DNS, which forwards nothing, is in the user's column."""
     layout = lay_out(WIDE)
     assert lines_of(layout, "x") == [{"dns", "users"}, {"frontends"}, {"backends"}, {"redis", "mysql"}]
     assert layout["cards"]["dns-1"]["y"] < layout["cards"]["you"]["y"]
 
 
 def test_on_a_phone_the_columns_become_rows() -> None:
-    """There is no room for four columns."""
+    """Four columns do not fit."""
     layout = lay_out(NARROW)
     assert lines_of(layout, "y") == [{"dns", "users"}, {"frontends"}, {"backends"}, {"redis", "mysql"}]
     assert layout["cards"]["you"]["x"] < layout["cards"]["dns-1"]["x"]
 
 
-def test_a_new_tier_joins_those_at_its_distance() -> None:
-    """A cache for the backends needs no change of the page."""
+def test_a_new_tier_is_placed_by_its_distance() -> None:
+    """Adding a cache for the backends requires no change to the page."""
     layout = lay_out(WIDE, BASE | {"cache": 2}, [*LINKS, ("backends", "cache")])
     assert lines_of(layout, "x")[-1] == {"redis", "mysql", "cache"}
     assert {"backends-3>cache-1", "backends-3>cache-2"} <= set(layout["curves"])
 
 
-def test_a_tier_behind_the_last_one_is_a_column_of_its_own() -> None:
-    """The page has no fixed number of columns."""
+def test_a_tier_behind_the_last_one_gets_its_own_column() -> None:
+    """The number of columns is not fixed."""
     layout = lay_out(WIDE, BASE | {"archive": 1}, [*LINKS, ("mysql", "archive")])
     assert lines_of(layout, "x")[-1] == {"archive"}
 
 
-def test_a_tier_that_no_request_reaches_is_shown_all_the_same() -> None:
-    """Monitoring asks others, and nobody asks it."""
+def test_a_tier_without_incoming_links_is_shown() -> None:
+    """Monitoring connects to other tiers, and none connects to it."""
     layout = lay_out(WIDE, BASE | {"monitoring": 1}, [*LINKS, ("monitoring", "backends")])
     assert "monitoring" in lines_of(layout, "x")[-1]
     assert "monitoring-1>backends-1" in layout["curves"]
 
 
 def test_only_machines_of_linked_tiers_are_joined() -> None:
-    """Members of a cluster talk to each other, too; that is no step of a request."""
+    """Traffic between the members of a cluster is not part of a request's path."""
     layout = lay_out(WIDE, links=[*LINKS, ("redis", "redis"), ("users", "elsewhere")])
     frontends, backends = ([f"{tier}-{n}" for n in (1, 2, 3)] for tier in ("frontends", "backends"))
     assert set(layout["curves"]) == {
@@ -104,8 +104,8 @@ def test_only_machines_of_linked_tiers_are_joined() -> None:
     }
 
 
-def test_a_tier_without_machines_takes_no_room() -> None:
-    """An inventory may leave a tier out."""
+def test_an_empty_tier_takes_no_space() -> None:
+    """Some tiers are optional."""
     layout = lay_out(WIDE, BASE | {"dns": 0})
     assert [title["title"] for title in layout["titles"]] == ["you", "frontends", "backends", "redis", "mysql"]
 
@@ -114,8 +114,8 @@ def test_a_tier_without_machines_takes_no_room() -> None:
 @pytest.mark.parametrize(
     "sizes", [BASE, BASE | {"backends": 12, "cache": 3, "queue": 2, "search": 1}], ids=["base", "large"]
 )
-def test_nothing_covers_anything(width: int, sizes: dict[str, int]) -> None:
-    """Whatever the inventory holds, every card is on the map and alone in its place, below its tier's title."""
+def test_nothing_overlaps(width: int, sizes: dict[str, int]) -> None:
+    """Every card is within the map and below its tier's title, whatever the inventory."""
     links = LINKS + [("backends", tier) for tier in sizes if tier not in BASE]
     layout = lay_out(width, sizes, links, text="a text that is far too long for a single line below a title")
     cards = layout["cards"].values()

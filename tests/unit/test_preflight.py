@@ -17,7 +17,7 @@ def preflight(lab: Copy, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_good_inventory_passes(lab: Copy) -> None:
-    """The opposite of the next test."""
+    """The run continues after the preflight."""
     run = preflight(lab)
     assert run.returncode == 0, run.stdout + run.stderr
 
@@ -26,7 +26,7 @@ def test_a_good_inventory_passes(lab: Copy) -> None:
     "options", [(), ("--limit", "backends"), ("--tags", "nginx")], ids=["everything", "limit", "tags"]
 )
 def test_a_bad_inventory_stops_the_run(lab: Copy, options: tuple[str, ...]) -> None:
-    """Also a run for one tier depends on all addresses. No machine of the lab exists here: none was touched."""
+    """Runs limited to one tier also depend on all addresses. The run stops before it connects to a machine."""
     lab.replace("hosts.yml", "172.20.0.11", "172.20.0.10")
     run = preflight(lab, *options)
     assert run.returncode != 0

@@ -1,4 +1,4 @@
-"""inventory/production.example can be used as it is, once its copy has secrets."""
+"""inventory/production.example works once its copy has secrets."""
 
 from __future__ import annotations
 
@@ -37,32 +37,32 @@ def wiring() -> dict[str, dict[str, Any]]:
 
 
 def test_a_copy_with_secrets_passes(copy: Path) -> None:
-    """The steps of the documentation lead to an inventory without a problem."""
+    """The documented steps give a valid inventory."""
     (copy / VAULT).write_text(yaml.safe_dump(SECRETS), encoding="utf-8")
     assert problems(copy) == []
 
 
 def test_a_copy_without_secrets_is_refused(copy: Path) -> None:
-    """Each secret is told by its name; there is no default that somebody would forget to change."""
+    """Each missing secret is named. There are no default secrets."""
     found = "\n".join(problems(copy))
     assert {name for name in SECRETS if f"secret `{name}` is missing" in found} == set(SECRETS)
 
 
-def test_the_pattern_itself_is_refused(copy: Path) -> None:
-    """Renaming the pattern is not enough: its secrets are empty."""
+def test_the_example_itself_is_refused(copy: Path) -> None:
+    """Its secrets are empty."""
     shutil.copy(copy / f"{VAULT}.example", copy / VAULT)
     found = "\n".join(problems(copy))
     assert {name for name in SECRETS if f"secret `{name}` has 0 characters" in found} == set(SECRETS)
 
 
-def test_the_pattern_names_the_secrets_of_the_lab() -> None:
-    """The roles read the same names everywhere."""
+def test_the_example_has_the_same_secrets_as_the_lab() -> None:
+    """The roles read the same names in every inventory."""
     lab = yaml.safe_load((ROOT / "inventory" / "lab" / "group_vars" / "all" / "secrets.yml").read_bytes())
     assert set(SECRETS) == {name for name in lab if name.startswith("secret_")}
 
 
 def test_an_inventory_sets_no_wiring() -> None:
-    """One architecture for all: what is true of a place is not what is wired to what."""
+    """All inventories share one architecture; an inventory only describes its machines."""
     wiring = {
         name
         for file in (ROOT / "ansible" / "group_vars" / "all").glob("*.yml")
@@ -73,8 +73,8 @@ def test_an_inventory_sets_no_wiring() -> None:
             assert set(yaml.safe_load(file.read_bytes())) & wiring <= {"show_addresses"}, file
 
 
-def test_machines_know_each_other_by_private_addresses_alone() -> None:
-    """Public addresses are for SSH: whatever a role is told, it is told of the private network."""
+def test_machines_only_use_private_addresses() -> None:
+    """Public addresses are for SSH only; variables of roles contain private ones."""
     machines = Inventory.load(EXAMPLE, overrides=SECRETS).hosts()
     private, public = {machine.address for machine in machines}, {machine.ssh_address for machine in machines}
     assert not private & public
@@ -82,15 +82,15 @@ def test_machines_know_each_other_by_private_addresses_alone() -> None:
     assert found == private
 
 
-def test_each_machine_listens_at_its_private_address() -> None:
-    """What is bound to a public address is open to the internet."""
+def test_each_machine_listens_on_its_private_address() -> None:
+    """A service on a public address is open to the internet."""
     for machine in Inventory.load(EXAMPLE, overrides=SECRETS).hosts():
         one = [machine.vars[name] for name in ("app_address", "redis_address", "mysql_address")]
         assert {*one, *machine.vars["nginx_addresses"], *machine.vars["bind_addresses"]} == {machine.address}
 
 
 def test_each_name_server_serves_the_same_zone() -> None:
-    """Two of them have the same records because both are written from one inventory; nothing copies a zone."""
+    """Ansible writes the zone on each of them; there are no zone transfers."""
     names = ("bind_domain", "bind_primary", "bind_nameservers", "bind_round_robin", "bind_machines")
     servers = [{name: machine.vars[name] for name in names} for machine in Inventory.load(EXAMPLE).hosts("dns")]
     assert len(servers) > 1
@@ -98,13 +98,13 @@ def test_each_name_server_serves_the_same_zone() -> None:
 
 
 def test_there_is_one_redis_and_one_mysql() -> None:
-    """The app refuses a second Redis, and a second MySQL would have no users in it."""
+    """The app refuses a second Redis, and a second MySQL would have no users."""
     groups = Inventory.load(EXAMPLE).groups
     assert [len(groups[tier]) for tier in ("redis", "mysql")] == [1, 1]
 
 
-def test_the_cookie_travels_encrypted_and_nobody_has_a_public_password() -> None:
-    """What is right for a lab is wrong here."""
+def test_the_cookie_is_secure_and_there_are_no_demo_users() -> None:
+    """Production does not use the lab's settings for these."""
     backend = Inventory.load(EXAMPLE).hosts("backends")[0].role("app")
     assert backend.vars["app_cookie_secure"] is True
     assert backend.vars["app_demo_users"] == []

@@ -1,4 +1,4 @@
-"""Who can cut the power of a machine is found out from what is there."""
+"""lab/power.py finds the provider of a machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ esac
 
 
 class Computer:
-    """Commands that write down how they were called; Vagrant's folder."""
+    """Stub commands that record their arguments, and Vagrant's folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.log, self.state = folder, folder / "log", folder / "state"
@@ -33,7 +33,7 @@ class Computer:
         path.chmod(0o755)
 
     def machine(self, name: str, made_by: str) -> None:
-        """As Vagrant keeps one that it made."""
+        """Add a machine to Vagrant's folder."""
         path = self.folder / "vagrant" / "machines" / name / made_by / "id"
         path.parent.mkdir(parents=True)
         path.write_text(f"id-of-{name}", encoding="utf-8")
@@ -45,7 +45,7 @@ class Computer:
 
 @pytest.fixture
 def computer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Computer:
-    """Without Podman, and with the commands alone that a test puts there."""
+    """A host without Podman, with only the commands that a test adds."""
     made = Computer(tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin:/usr/bin")
     monkeypatch.setenv("VAGRANT_DOTFILE_PATH", str(tmp_path / "vagrant"))
@@ -53,8 +53,8 @@ def computer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Computer:
     return made
 
 
-def test_libvirts_machines_are_switched_by_libvirt(computer: Computer) -> None:
-    """`destroy` is libvirt's word for pulling the plug; the disk stays."""
+def test_virsh_switches_libvirts_machines(computer: Computer) -> None:
+    """`virsh destroy` cuts the power; the disk stays."""
     computer.command("virsh")
     computer.machine("backend2", "libvirt")
     found = provider_of(["backend2"])
@@ -65,8 +65,8 @@ def test_libvirts_machines_are_switched_by_libvirt(computer: Computer) -> None:
     assert asked[-3:] == ["domstate id-of-backend2", "destroy id-of-backend2", "start id-of-backend2"]
 
 
-def test_other_machines_are_switched_by_vagrant(computer: Computer) -> None:
-    """Forced, or the machine would shut down in an orderly way."""
+def test_vagrant_switches_other_machines(computer: Computer) -> None:
+    """Without --force, the machine would shut down properly."""
     computer.command("vagrant")
     computer.machine("backend2", "virtualbox")
     found = provider_of(["backend2"])
@@ -77,8 +77,8 @@ def test_other_machines_are_switched_by_vagrant(computer: Computer) -> None:
 
 
 @pytest.mark.parametrize(("made_by", "off"), [("libvirt", "shut off"), ("virtualbox", "poweroff")])
-def test_a_machine_that_is_off_is_not_on(computer: Computer, made_by: str, off: str) -> None:
-    """The opposite of what stands above."""
+def test_a_stopped_machine_is_off(computer: Computer, made_by: str, off: str) -> None:
+    """Both providers' words for the state are understood."""
     computer.command("virsh")
     computer.command("vagrant")
     computer.machine("backend2", made_by)
@@ -86,15 +86,15 @@ def test_a_machine_that_is_off_is_not_on(computer: Computer, made_by: str, off: 
     assert not VirtualMachines().is_on("backend2")
 
 
-def test_a_machine_that_nobody_made_is_named(computer: Computer) -> None:
-    """Real servers have their switches elsewhere."""
+def test_a_machine_without_a_provider_is_named(computer: Computer) -> None:
+    """The lab cannot switch real servers off."""
     computer.machine("backend2", "libvirt")
     with pytest.raises(ProviderError, match=r"^redis1: no container of this host and no virtual machine"):
         provider_of(["backend2", "redis1"])
 
 
-def test_what_a_provider_says_is_passed_on(computer: Computer) -> None:
-    """A failure without its reason cannot be mended."""
+def test_the_providers_error_message_is_included(computer: Computer) -> None:
+    """Users need the cause to fix the problem."""
     computer.command("virsh")
     (computer.folder / "bin" / "virsh").write_text("#!/bin/sh\necho no such domain >&2\nexit 1\n", encoding="utf-8")
     computer.machine("backend2", "libvirt")
@@ -103,7 +103,7 @@ def test_what_a_provider_says_is_passed_on(computer: Computer) -> None:
 
 
 def test_a_missing_command_is_named(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Vagrant's files may be left on a computer that has no Vagrant any more."""
+    """Vagrant's folder may still exist after Vagrant was removed."""
     monkeypatch.setenv("PATH", str(computer.folder / "bin"))
     computer.machine("backend2", "virtualbox")
     with pytest.raises(ProviderError, match="vagrant is not installed"):
@@ -111,7 +111,7 @@ def test_a_missing_command_is_named(computer: Computer, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("arguments", [[], ["off"], ["explode", "backend2"]])
-def test_the_command_explains_itself(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """A typing error switches nothing off."""
+def test_wrong_arguments_print_the_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A typo switches nothing off."""
     assert main(arguments) == 2
     assert "off backend2" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Every role is built the same way, and knows no neighbour."""
+"""All roles have the same structure and are independent of each other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STEPS = ["install.yml", "configure.yml", "run.yml", "ready.yml"]
 OPTIONAL_STEPS = {"configure.yml", "run.yml"}
 NAMES = sorted(path.name for path in ROLES.iterdir())
 
-# Templates that nothing on the machine can judge, or that are judged after they are written.
+# Templates that no program on the machine can validate, or that are validated after they are written.
 NO_VALIDATE = {
     (
         "app",
@@ -50,7 +50,7 @@ def options(role: str) -> dict[str, dict[str, Any]]:
 
 
 def tasks(role: str) -> Iterator[dict[str, Any]]:
-    """Every task of every file, out of its blocks; handlers too."""
+    """Every task of every file, including handlers; blocks are flattened."""
     for path in sorted((ROLES / role).glob("[th]a*/*.yml")):  # tasks, handlers
         yield from flat(load(path) or [])
 
@@ -63,8 +63,8 @@ def flat(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 @role_names
-def test_grammar(role: str) -> None:
-    """A reader who knows one role knows where to look in all of them."""
+def test_all_roles_have_the_same_files(role: str) -> None:
+    """Readers find everything in the same place in every role."""
     main = [task["ansible.builtin.import_tasks"] for task in load(ROLES / role / "tasks" / "main.yml")]
     there = [step for step in STEPS if (ROLES / role / "tasks" / step).is_file()]
     assert main == there
@@ -75,12 +75,12 @@ def test_grammar(role: str) -> None:
 
 SYSTEMD = {"ansible.builtin.systemd_service", "ansible.builtin.service"}
 MAY_START = {"systemd-timesyncd.service", "systemd-resolved.service"}
-"""Units of the distribution whose configuration is not ours."""
+"""Units of the distribution that no role configures."""
 
 
 @role_names
-def test_daemons_run_by_one_mechanism(role: str) -> None:
-    """The module `daemon` repairs what a run that was cut off left behind; a handler would be lost."""
+def test_daemons_only_run_through_the_daemon_module(role: str) -> None:
+    """The module `daemon` also works after an interrupted run; a pending handler would be lost."""
     assert not (ROLES / role / "handlers").exists()
     assert not [task["name"] for task in tasks(role) if "notify" in task]
     by_hand = [task[module]["name"] for task in tasks(role) for module in SYSTEMD & set(task)]
@@ -88,8 +88,8 @@ def test_daemons_run_by_one_mechanism(role: str) -> None:
 
 
 @role_names
-def test_it_waits_until_it_is_ready(role: str) -> None:
-    """A rolling change goes on to the next machine when the previous one passes: the role asks, and asks again."""
+def test_a_role_waits_until_it_is_ready(role: str) -> None:
+    """A rolling change continues with the next machine once this one is ready, so the role retries its check."""
     asked = list(flat(load(ROLES / role / "tasks" / "ready.yml")))
     waits = [task for task in asked if "until" in task or "ansible.builtin.wait_for" in task]
     assert waits or role in ("common", "nftables"), "nothing to wait for: these change at once"
@@ -98,7 +98,7 @@ def test_it_waits_until_it_is_ready(role: str) -> None:
 
 @role_names
 def test_secrets_are_not_logged(role: str) -> None:
-    """Ansible prints the arguments of a role that fail its specification."""
+    """Ansible prints arguments that do not match the specification."""
 
     def unprotected(specs: dict[str, Any], where: str = "") -> Iterator[str]:
         for name, spec in specs.items():
@@ -111,7 +111,7 @@ def test_secrets_are_not_logged(role: str) -> None:
 
 @role_names
 def test_argument_specs_equal_defaults(role: str) -> None:
-    """Ansible checks what the specs say and uses what the defaults say."""
+    """Ansible validates against the specs, but uses the values of defaults/main.yml."""
     specs, defaults = options(role), load(ROLES / role / "defaults" / "main.yml") or {}
     assert {name: spec["default"] for name, spec in specs.items() if "default" in spec} == defaults
     assert {name for name, spec in specs.items() if spec.get("required")} == set(specs) - set(defaults)
@@ -119,7 +119,7 @@ def test_argument_specs_equal_defaults(role: str) -> None:
 
 @role_names
 def test_every_variable_is_explained(role: str) -> None:
-    """defaults/main.yml is the role's manual: what is required stands there too, as a comment."""
+    """defaults/main.yml documents the role; required variables are there as comments."""
     manual = (ROLES / role / "defaults" / "main.yml").read_text(encoding="utf-8")
     assert [name for name in options(role) if not re.search(rf"^(# )?{name}:", manual, re.MULTILINE)] == []
     assert all(spec.get("description") for spec in options(role).values())
@@ -127,7 +127,7 @@ def test_every_variable_is_explained(role: str) -> None:
 
 @role_names
 def test_variables_have_the_roles_prefix(role: str) -> None:
-    """Variables of all roles share one space of names."""
+    """All roles share one namespace."""
     internal = ROLES / role / "vars" / "main.yml"
     found = {*options(role), *((load(internal) or {}) if internal.exists() else {})}
     for task in tasks(role):
@@ -136,10 +136,10 @@ def test_variables_have_the_roles_prefix(role: str) -> None:
 
 
 @role_names
-def test_a_role_knows_no_neighbour(role: str) -> None:
-    """What it needs of others comes in a variable, wired by the inventory."""
+def test_a_role_names_no_other_role_or_machine(role: str) -> None:
+    """Roles get what they need from variables, which group_vars sets."""
     lab = Inventory.load("inventory/lab")
-    others = [rf"\b{name}\b" for name in lab.groups["all"] if name[-1].isdigit()]  # `client` is a word as well
+    others = [rf"\b{name}\b" for name in lab.groups["all"] if name[-1].isdigit()]  # `client` is also a common word
     others += [rf"\b{re.escape(machine.address)}\b" for machine in lab.hosts()]
     forbidden = re.compile("|".join([r"\bgroups\b\s*[\[.]", r"\bhostvars\b", r"\bgroup_names\b", *others]))
     for path in (path for path in (ROLES / role).rglob("*") if path.suffix in (".yml", ".j2", ".py")):
@@ -149,7 +149,7 @@ def test_a_role_knows_no_neighbour(role: str) -> None:
 
 @role_names
 def test_a_role_uses_no_other_roles_variables(role: str) -> None:
-    """A role can be taken out of this project and used in another."""
+    """Roles can be used in another project."""
     others = [name for name in NAMES if name != role]
     declared = {name for other in others for name in options(other)}
     for path in (path for path in (ROLES / role).rglob("*") if path.suffix in (".yml", ".j2")):
@@ -160,7 +160,7 @@ def test_a_role_uses_no_other_roles_variables(role: str) -> None:
 
 @role_names
 def test_templates_are_validated(role: str) -> None:
-    """A wrong file never takes the place of a right one; where nothing can judge, the reason stands above."""
+    """An invalid file never replaces a valid one. NO_VALIDATE lists the exceptions."""
     bare = {
         (role, re.sub(r"{{.*?}}", "*", task["ansible.builtin.template"]["src"]))
         for task in tasks(role)
@@ -171,7 +171,7 @@ def test_templates_are_validated(role: str) -> None:
 
 @role_names
 def test_tasks_have_names_and_full_module_names(role: str) -> None:
-    """A run reads as sentences; `copy` may be anybody's, `ansible.builtin.copy` is Ansible's."""
+    """Names explain a run's output; full module names are unambiguous."""
     for task in tasks(role):
         assert task.get("name"), task
         known = {*KEYWORDS.split(), *OWN_MODULES}

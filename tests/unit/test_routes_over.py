@@ -21,7 +21,7 @@ EVERYTHING = [{"dst": f"{network}.0/24", "dev": "vpn0"} for network in ALTERNATI
     ids=lambda route: route["dst"],
 )
 def test_an_overlapping_network_is_named_with_its_interface(route: dict[str, Any]) -> None:
-    """`docker0` tells a user what to look for; an address alone does not."""
+    """`docker0` is easier to find than an address."""
     (sentence,) = routes_over("172.20.0", [route])
     assert "172.20.0.0/24 is in use on this machine: interface docker0 has" in sentence
     assert route["dst"] in sentence
@@ -39,13 +39,13 @@ def test_an_overlapping_network_is_named_with_its_interface(route: dict[str, Any
     ],
     ids=lambda route: f"{route.get('type', '')} {route['dst']} {route.get('dev', '')}",
 )
-def test_what_is_no_collision(route: dict[str, Any]) -> None:
-    """A default route leads elsewhere, a guard holds nobody, and the lab's own bridge is the lab."""
+def test_other_routes_are_accepted(route: dict[str, Any]) -> None:
+    """Default routes, unreachable routes and the lab's own bridge do not conflict."""
     assert routes_over("172.20.0", [route], ignore_dev="lab0") == []
 
 
-def test_an_interface_is_named_once_by_its_widest_network() -> None:
-    """The kernel keeps three routes for every address."""
+def test_an_interface_is_reported_once_with_its_widest_network() -> None:
+    """The kernel has three routes for every address."""
     own = {"type": "local", "dst": "172.20.0.1", "dev": "docker0"}
     routes = [own, DOCKER, {"type": "broadcast", "dst": "172.20.0.255", "dev": "docker0"}]
     (sentence,) = routes_over("172.20.0", routes)
@@ -53,12 +53,12 @@ def test_an_interface_is_named_once_by_its_widest_network() -> None:
 
 
 def test_the_remedy_is_a_network_that_is_free() -> None:
-    """Advice that fails in its turn is none."""
+    """The suggested subnet must work."""
     (sentence,) = routes_over("172.20.0", [DOCKER, EVERYTHING[1]])
     assert "LAB_SUBNET=10.20.30 make up" in sentence
 
 
-def test_no_advice_when_nothing_is_free() -> None:
-    """The list of proposals ends."""
+def test_there_is_no_remedy_if_no_subnet_is_free() -> None:
+    """The list of alternatives is finite."""
     (sentence,) = routes_over("172.20.0", EVERYTHING)
     assert "LAB_SUBNET" not in sentence

@@ -1,4 +1,4 @@
-"""One entry in `tiers` describes a tier: everything that lists tiers follows."""
+"""One entry in `tiers` describes a tier; everything else is derived from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIERS = ROOT / "ansible" / "group_vars" / "all" / "tiers.yml"
 
 @pytest.fixture
 def with_cache(lab: Copy) -> Inventory:
-    """The lab with another tier: a cache, which backends and one address of an administrator use."""
+    """The lab with another tier: a cache for the backends and for the address of an administrator."""
     entry = {
         "label": {"en": "Cache", "pt": "Cache"},
         "runs": {"en": "memcached", "pt": "memcached"},
@@ -36,7 +36,7 @@ def with_cache(lab: Copy) -> Inventory:
 
 
 def test_another_tier_is_one_entry(with_cache: Inventory) -> None:
-    """Its units, its addresses, its rules and its place on the page come from the entry."""
+    """Units, addresses, rules and the page's map come from the entry."""
     cache = with_cache.machine("cache1").vars
     assert cache["machine_units"] == ["memcached.service"]
     assert cache["tier_addresses"]["cache"] == ["172.20.0.6"]
@@ -48,7 +48,7 @@ def test_another_tier_is_one_entry(with_cache: Inventory) -> None:
 
 
 def test_the_preflight_knows_another_tier(with_cache: Inventory, lab: Copy) -> None:
-    """A tier without a machine is refused, unless its entry says otherwise."""
+    """A tier without a machine is refused unless it is optional."""
     assert not [problem for problem in lab.problems() if "cache" in problem]
     lab.replace("hosts.yml", "        cache1: {ansible_host: 172.20.0.6}\n", "        {}\n")
     assert [problem for problem in lab.problems() if "group `cache` is empty" in problem]
@@ -61,15 +61,15 @@ def test_the_preflight_knows_another_tier(with_cache: Inventory, lab: Copy) -> N
         ({"backend1": {"in_service": False}, "backend2": {"in_service": False}}, "100%"),
         ({"backend1": {"in_service": True}, "backend2": {"in_service": False}}, 1),
     ],
-    ids=["not asked", "first installation", "in service"],
+    ids=["unknown", "first installation", "in service"],
 )
 def test_a_tier_in_service_changes_one_machine_at_a_time(states: dict[str, Any], size: int | str) -> None:
     """The first installation has no users yet and may run in parallel."""
     assert batch_size(["backend1", "backend2"], states) == size
 
 
-def test_rules_keep_what_is_no_tier() -> None:
-    """Addresses, networks and `anyone` stand for themselves."""
+def test_rules_keep_addresses_and_networks() -> None:
+    """Only names of tiers are replaced by addresses."""
     rules = [{"to": "redis", "proto": "vrrp", "from": ["backends", "192.0.2.0/24", "anyone"]}]
     assert rules_by_address(rules, {"backends": ["192.0.2.10"]}) == [
         {"proto": "vrrp", "ports": [], "from": ["192.0.2.10", "192.0.2.0/24", "anyone"]}

@@ -178,7 +178,7 @@ def test_verify_skips_the_browser_where_there_is_no_client(verify: Tree) -> None
     ids=["a test of the machines fails", "a test in the browser fails", "only machines", "only browser", "no test"],
 )
 def test_verify_fails_with_either_suite(verify: Tree, codes: dict[str, str], succeeds: bool, steps: list[str]) -> None:
-    """ARGS that select tests of one suite only are no error, and install no browser that is not used."""
+    """ARGS may select tests of one suite only; the browser is only installed if it is used."""
     done = verify.make("verify", **codes)
     assert (done.returncode == 0) == succeeds
     assert done.stdout.splitlines() == steps
@@ -193,7 +193,7 @@ def test_both_suites_know_the_markers(suite: str) -> None:
 
 
 def test_help_fits_a_terminal(tree: Tree) -> None:
-    """Its groups are in the order in which a newcomer needs them."""
+    """Its groups are in the order in which newcomers need them."""
     lines = tree.make("help").stdout.splitlines()
     assert [line for line in lines if line and not line.startswith(" ")] == ["Start", "Look", "Change", "Prove", "End"]
     assert max(len(line) for line in lines) <= 80

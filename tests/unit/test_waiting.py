@@ -1,4 +1,4 @@
-"""How long tests wait on slow machines."""
+"""LAB_SLOW, the factor for deadlines on slow machines."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pytest
 from lab.waiting import slowness
 
 
-def test_deadlines_grow_by_a_whole_number() -> None:
-    """Without one, machines are as fast as real ones."""
-    assert [slowness(told) for told in ("", "1", "10")] == [1, 1, 10]
+def test_the_factor_is_a_positive_integer() -> None:
+    """The default is 1."""
+    assert [slowness(value) for value in ("", "1", "10")] == [1, 1, 10]
 
 
-@pytest.mark.parametrize("told", ["very", "0", "-3", "1.5", "²"])
-def test_another_word_is_told_with_its_remedy(told: str) -> None:
-    """A typing error ends with a sentence, not with a backtrace."""
+@pytest.mark.parametrize("value", ["very", "0", "-3", "1.5", "²"])
+def test_an_invalid_value_is_reported_with_a_remedy(value: str) -> None:
+    """A typo gives a message instead of a backtrace."""
     with pytest.raises(SystemExit, match="LAB_SLOW=10"):
-        slowness(told)
+        slowness(value)
