@@ -77,7 +77,7 @@ class Machine:
         return str(self.vars["ansible_host"])
 
     def role(self, name: str, **extra: Any) -> Machine:
-        """The machine as a task of that role sees it; `extra` holds what tasks set: `item`, registered results, facts."""
+        """The machine as a task of that role sees it; `extra` holds loop items, registered results and facts."""
         path = ROLES / name
         files = [path / "defaults" / "main.yml", path / "vars" / "main.yml"]
         defaults, internal = (
