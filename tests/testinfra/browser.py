@@ -1,11 +1,11 @@
-"""A user at a browser on the client machine: curl, with the resolver of that machine and a cookie jar.
+"""A user's browser on the client machine: curl with that machine's resolver and a cookie jar.
 
     ana = Browser(client, lab.site_url, "sessao")
     ana.login("ana", "senha-da-ana")
     ana.get("/perfil").json["visitas"]
-    ana.get("/perfil", frontend=lab["frontend2"])      # this one, instead of whichever DNS says
+    ana.get("/perfil", frontend=lab["frontend2"])      # bypass DNS and use this frontend
 
-Many requests are one command, so that a test of a hundred requests is not a hundred SSH round trips.
+A batch of requests is a single remote command, so a hundred requests do not take a hundred SSH round trips.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from lab.machines import Box, Lab
 from lab.waiting import SLOW, wait_until
 
 FIELD, ANSWER = "\x1d", "\x1e"
-"""Between the parts of an answer, and after it: no page and no JSON has these characters."""
+"""Separators within and after an answer. They occur in no page or JSON document."""
 
 USER_DEADLINE_SECONDS = 15 * SLOW
 LOAD_DEADLINE_SECONDS = 90 * SLOW
-"""A standing load ends by itself after this time, should the test that began it be gone."""
+"""The background load stops after this time if the test that started it dies."""
 
 FOLDER = f"/tmp/browsers-{secrets.token_hex(8)}"
-"""Where the browsers of this run keep their cookies, on the client."""
+"""Folder on the client that holds the cookie jars of this run."""
 
 HTML = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. `status` is 0 where nothing did; `error` then says why."""
+    """A response. If none arrived, `status` is 0 and `error` gives the reason."""
 
     status: int
     headers: dict[str, list[str]] = field(repr=False)
@@ -49,35 +49,35 @@ class Answer:
 
     @classmethod
     def parse(cls, text: str) -> Answer:
-        printed, outcome = text.split(FIELD)
-        told = json.loads(outcome)
-        headers, body = cls._head(printed)
+        response, metrics_json = text.split(FIELD)
+        metrics = json.loads(metrics_json)
+        headers, body = cls._split_headers(response)
         return cls(
-            status=int(told["response_code"]),
+            status=int(metrics["response_code"]),
             headers=headers,
             body=body,
-            seconds=float(told["time_total"]),
-            address=str(told["remote_ip"]),
-            error=str(told["errormsg"] or ""),
+            seconds=float(metrics["time_total"]),
+            address=str(metrics["remote_ip"]),
+            error=str(metrics["errormsg"] or ""),
         )
 
     @staticmethod
-    def _head(printed: str) -> tuple[dict[str, list[str]], str]:
-        """The headers, and what follows them. Before an answer there may be a `100 Continue`."""
-        head, _, rest = printed.partition("\r\n\r\n")
+    def _split_headers(response: str) -> tuple[dict[str, list[str]], str]:
+        """Split a response into headers and body, skipping a leading `100 Continue`."""
+        head, _, body = response.partition("\r\n\r\n")
         if head.startswith("HTTP/1.1 1"):
-            return Answer._head(rest)
+            return Answer._split_headers(body)
         headers: dict[str, list[str]] = {}
         for name, _, value in (line.partition(":") for line in head.split("\r\n")[1:]):
             headers.setdefault(name.lower(), []).append(value.strip())
-        return headers, rest
+        return headers, body
 
     def header(self, name: str) -> str:
-        """The header's value; '' where it is missing."""
+        """The header's value, or '' if it is missing."""
         return ", ".join(self.headers.get(name.lower(), []))
 
     def set_cookie(self, name: str) -> str:
-        """What the answer has the browser keep by this name, flags included; '' for nothing."""
+        """The `Set-Cookie` value for this cookie, attributes included, or '' if there is none."""
         return next((cookie for cookie in self.headers.get("set-cookie", []) if cookie.startswith(f"{name}=")), "")
 
     @property
@@ -99,7 +99,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One request. `body` is sent as it is; `cookie` takes the place of the jar's; `options` are more of curl's."""
+    """One request. `body` is sent unchanged, `cookie` replaces the jar, and `options` are extra curl options."""
 
     path: str
     method: str = "GET"
@@ -111,7 +111,7 @@ class Request:
 
 
 class Browser:
-    """One user with one cookie jar. Follows no redirect."""
+    """One user with one cookie jar. Redirects are not followed."""
 
     def __init__(self, client: Box, site_url: str, cookie_name: str) -> None:
         self.client = client
@@ -123,11 +123,11 @@ class Browser:
 
     @staticmethod
     def close_all(client: Box) -> None:
-        """Remove what the browsers of this run left on the client."""
+        """Delete the files that this run's browsers created on the client."""
         client.run(f"rm -rf {FOLDER}")
 
     def send(self, requests: Sequence[Request]) -> list[Answer]:
-        """Send requests one after the other, each on a connection of its own."""
+        """Send requests one after another, each on a new connection."""
         return self._answers("\n".join(self._curl(request) for request in requests))
 
     def get(self, path: str, **details: Any) -> Answer:
@@ -136,31 +136,31 @@ class Browser:
     def post(self, path: str, **details: Any) -> Answer:
         return self.send([Request(path=path, method="POST", **details)])[0]
 
-    def get_often(self, path: str, times: int, **details: Any) -> list[Answer]:
-        """The same, again and again: each time the name is looked up anew."""
+    def get_repeatedly(self, path: str, times: int, **details: Any) -> list[Answer]:
+        """Repeat one request, resolving the name each time."""
         curl = self._curl(Request(path=path, **details))
         return self._answers(f"for _ in $(seq {times}); do {curl}; done")
 
-    def get_at_once(self, path: str, times: int, *, at_a_time: int = 8, **details: Any) -> list[Answer]:
-        """The same, many at a time, in no order."""
+    def get_concurrently(self, path: str, times: int, *, concurrency: int = 8, **details: Any) -> list[Answer]:
+        """Repeat one request concurrently. The answers are in no particular order."""
         curl = self._curl(Request(path=path, cookie=self.kept_cookie, **details))
-        each = f"{curl} >{self._folder}/at-once.$1"
+        each = f"{curl} >{self._folder}/concurrent.$1"
         return self._answers(
-            f"seq {times} | xargs -P {at_a_time} -I@ sh -c {shlex.quote(each)} sh @; "
-            f"cat {self._folder}/at-once.*; rm -f {self._folder}/at-once.*"
+            f"seq {times} | xargs -P {concurrency} -I@ sh -c {shlex.quote(each)} sh @; "
+            f"cat {self._folder}/concurrent.*; rm -f {self._folder}/concurrent.*"
         )
 
-    def get_when_served(self, path: str, what: str) -> Answer:
-        """Ask until the answer is 200, and return that one."""
+    def get_when_served(self, path: str, condition: str) -> Answer:
+        """Retry until the status is 200, and return that answer. `condition` describes it in the error message."""
 
         def served() -> Answer | None:
             answer = self.get(path)
             return answer if answer.status == 200 else None
 
-        return wait_until(served, what)
+        return wait_until(served, condition)
 
     def digests(self, paths: Sequence[str], frontend: Box) -> dict[str, str]:
-        """The SHA-256 of what a frontend sends for each path, pictures and fonts included."""
+        """SHA-256 of each path's content as the frontend sends it. Safe for binary files."""
         resolve = f"--resolve {self._host_port}:{frontend.address}"
         each = " ".join(f"curl --silent {resolve} {self.site_url}{shlex.quote(path)} | sha256sum;" for path in paths)
         return dict(zip(paths, self.client.output("sh -c %s", each).split()[::2], strict=True))
@@ -178,25 +178,25 @@ class Browser:
 
     @property
     def cookie(self) -> str:
-        """The session's cookie in the jar; '' where there is none."""
+        """The session cookie in the jar, or '' if there is none."""
         return self.jar(self.cookie_name)
 
     def jar(self, name: str) -> str:
-        """A cookie in the jar; '' where there is none."""
+        """The cookie with this name in the jar, or '' if there is none."""
         lines = self.client.run(f"cat {self._folder}/jar").stdout.splitlines()
         fields = (line.removeprefix("#HttpOnly_").split("\t") for line in lines)
         return next((entry[6] for entry in fields if len(entry) == 7 and entry[5] == name), "")
 
     @property
     def kept_cookie(self) -> str:
-        """The cookie as a header has it: for requests at the same time, which must not share a jar."""
+        """The session cookie as a `Cookie` header. Concurrent requests use it because they cannot share a jar."""
         return f"{self.cookie_name}={self.cookie}"
 
     @contextmanager
-    def standing_load(self, path: str = "/perfil", *, loops: int = 2, at_least: int = 10) -> Iterator[list[Answer]]:
-        """Ask all the time while the body runs; the list is filled when it ends.
+    def background_load(self, path: str = "/perfil", *, loops: int = 2, at_least: int = 10) -> Iterator[list[Answer]]:
+        """Send requests continuously while the body runs. The list is filled when the body ends.
 
-        `at_least` so many answers are there before the body begins, and as many come after it.
+        At least `at_least` answers arrive before the body starts, and as many again after it ends.
         """
         answers: list[Answer] = []
         curl = self._curl(Request(path=path, cookie=self.kept_cookie))
@@ -213,18 +213,18 @@ class Browser:
         with ThreadPoolExecutor(1) as pool:
             load: Future[list[Answer]] = pool.submit(self._answers, script)
             try:
-                wait_until(lambda: count() >= at_least, f"{at_least} requests of the standing load are answered")
+                wait_until(lambda: count() >= at_least, f"{at_least} background requests are answered")
                 yield answers
                 enough = count() + at_least
-                wait_until(lambda: count() >= enough, f"{at_least} more requests of the standing load are answered")
+                wait_until(lambda: count() >= enough, f"{at_least} more background requests are answered")
             finally:
                 self.client.run(f"touch {stop}")
                 answers += load.result()
 
     def _curl(self, request: Request) -> str:
-        # Not %{header_json}: curl 7.88 leaves out what stands between two headers of one name.
-        told = f"{FIELD}%{{json}}{ANSWER}"
-        command = ["curl", "--silent", "--max-time", str(USER_DEADLINE_SECONDS), "--write-out", told, "--include"]
+        # Not %{header_json}: curl 7.88 drops the headers between two headers with the same name.
+        write_out = f"{FIELD}%{{json}}{ANSWER}"
+        command = ["curl", "--silent", "--max-time", str(USER_DEADLINE_SECONDS), "--write-out", write_out, "--include"]
         command += ["--head"] if request.method == "HEAD" else ["--request", request.method]
         if request.frontend:
             command += ["--resolve", f"{self._host_port}:{request.frontend.address}"]
@@ -239,13 +239,13 @@ class Browser:
         return shlex.join([*command, *request.options, f"{self.site_url}{request.path}"])
 
     def _answers(self, script: str) -> list[Answer]:
-        # A lost request is an answer with status 0, not a failed command.
+        # A failed request is an answer with status 0, not a failed command.
         printed = self.client.run("sh -c %s", f"mkdir -p {self._folder}\n{script}").stdout
         return [Answer.parse(answer) for answer in printed.split(ANSWER)[:-1]]
 
 
-def tell(answers: Sequence[Answer]) -> str:
-    """What an assertion shows of many answers: how many of each kind."""
+def summary(answers: Sequence[Answer]) -> str:
+    """Count the answers by status, frontend, backend and error, for assertion messages."""
     kinds: dict[str, int] = {}
     for answer in answers:
         kind = f"{answer.status} from {answer.frontend or answer.address} via {answer.backend or '-'} {answer.error}"
@@ -254,21 +254,23 @@ def tell(answers: Sequence[Answer]) -> str:
 
 
 def logged_in(browser: Browser, user: dict[str, str]) -> Browser:
-    """The browser, after one of the inventory's users has logged in."""
+    """Log in as one of the inventory's users, and return the browser."""
     answer = browser.login(user["usuario"], user["senha"])
     assert answer.status == 200, f"login as {user['usuario']}: {answer}"
     return browser
 
 
 def serves(browser: Browser, lab: Lab) -> bool:
-    """Whether every frontend reaches every backend that takes new visitors, and each of those Redis and MySQL."""
+    """Whether every frontend reaches every backend that is not draining, and each of those Redis and MySQL."""
     draining = lab.tier("frontends")[0].role("nginx")["nginx_draining"]
     backends = [name for name in lab.names("backends") if name not in draining]
-    # without cookies, so that each request is a visitor of its own
-    asked = [Request(path="/status", frontend=each, cookie="") for each in lab.tier("frontends") for _ in 2 * backends]
-    well = {
+    # without cookies, so that each request counts as a new visitor
+    requests = [
+        Request(path="/status", frontend=each, cookie="") for each in lab.tier("frontends") for _ in 2 * backends
+    ]
+    healthy = {
         (answer.frontend, answer.backend)
-        for answer in browser.send(asked)
+        for answer in browser.send(requests)
         if answer.status == 200 and answer.json["redis"]["ok"] and answer.json["mysql"]["ok"]
     }
-    return well == {(frontend, backend) for frontend in lab.names("frontends") for backend in backends}
+    return healthy == {(frontend, backend) for frontend in lab.names("frontends") for backend in backends}

@@ -1,8 +1,8 @@
-"""Fixtures of the tests on the running lab: its machines tier by tier, users at a browser, journals of what failed.
+"""Fixtures for the tests of the running lab: machines by tier, browsers, and journals in failure reports.
 
-Everything expected is read from the inventory (LAB_INVENTORY names another one). `-m "not disruptive"` only looks;
-`disruptive` tests stop and kill things and put them back; `provisioning` tests run Ansible on the machines; `reboot`
-tests restart every machine, and come last.
+Expected values come from the inventory, which LAB_INVENTORY can replace. `-m "not disruptive"` selects the read-only
+tests. `disruptive` tests stop or kill services and restore them, `provisioning` tests run Ansible on the machines, and
+`reboot` tests restart every machine.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from lab.waiting import wait_until
 from tests.testinfra.browser import Browser, logged_in, serves
 
 ORDER = ("disruptive", "provisioning", "reboot")
-"""Markers of the tests that come last, in this order. pyproject.toml describes all markers."""
+"""Markers of the tests that run last, in this order. pyproject.toml describes all markers."""
 
-WAYS = {"rotation": "none", "route_cookie": "route_cookie"}
-"""Markers of what one way of balancing promises alone; without one, a test holds for every `nginx_persistence`."""
+PERSISTENCE_MARKERS = {"rotation": "none", "route_cookie": "route_cookie"}
+"""Markers of tests that apply to a single `nginx_persistence` mode. Unmarked tests apply to every mode."""
 
 EVERYWHERE = {"any_machine": "all", "any_server": "all"}
-"""Fixtures for every machine, and for every one with units of ours. Each tier's `machine` is a fixture as well: a test
-that takes one runs once for each machine of the group."""
+"""Fixtures for every machine, and for every machine that runs a tier's units. Each tier's `machine` is a fixture as
+well. A test that uses one of them runs once for each machine in the group."""
 
 LAB = pytest.StashKey[Lab]()
 STARTED = pytest.StashKey[float]()
@@ -40,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--extra-vars",
         metavar="FILE",
-        help="variables that win over the inventory's: what ansible-playbook was given as --extra-vars=@FILE",
+        help="variables that override the inventory's: the FILE passed to ansible-playbook as --extra-vars=@FILE",
     )
 
 
@@ -67,20 +67,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What the way of balancing does not promise is left out.
+    """Deselect tests for other persistence modes.
 
-    What breaks things comes after what looks at them, and the reboot at the very end.
+    Disruptive tests run after read-only ones, and reboot tests last.
     """
-    way = persistence(config.stash[LAB])
-    others = [name for name, value in WAYS.items() if value != way]
-    left_out = [item for item in items if any(item.get_closest_marker(name) for name in others)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    mode = persistence(config.stash[LAB])
+    others = [name for name, value in PERSISTENCE_MARKERS.items() if value != mode]
+    deselected = [item for item in items if any(item.get_closest_marker(name) for name in others)]
+    config.hook.pytest_deselected(items=deselected)
+    items[:] = [item for item in items if item not in deselected]
     items.sort(key=lambda item: [bool(item.get_closest_marker(name)) for name in reversed(ORDER)])
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> str:
-    return f"nginx_persistence is {persistence(config.stash[LAB])}: what the other way promises is left out"
+    return f"nginx_persistence is {persistence(config.stash[LAB])}: tests for other modes are deselected"
 
 
 def persistence(lab: Lab) -> str:
@@ -94,13 +94,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """A failure tells what the machines concerned wrote meanwhile."""
+    """Add the journals of the machines under test to the report of a failed test."""
     outcome: Any = yield
     report = outcome.get_result()
     if call.when == "teardown" or not report.failed or STARTED not in item.stash:
         return
     since = item.stash[STARTED] - 1
-    for box in _boxes_concerned(item):
+    for box in _boxes_under_test(item):
         try:
             text = box.journal(*box.units, since=since)
             if "frontends" in box.tiers:
@@ -110,8 +110,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.sections.append((f"journal of {box.name} ({', '.join(box.units)})", text or "nothing"))
 
 
-def _boxes_concerned(item: pytest.Item) -> list[Box]:
-    """The machines that a test took; all that a request passes where it took a browser."""
+def _boxes_under_test(item: pytest.Item) -> list[Box]:
+    """The machines among a test's fixtures; every frontend and backend if it only uses a browser."""
     values = list(getattr(item, "funcargs", {}).values())
     boxes = [value for value in values if isinstance(value, Box) and value.units]
     if not boxes and any(isinstance(value, Browser) for value in values):
@@ -126,7 +126,7 @@ def lab(pytestconfig: pytest.Config) -> Lab:
 
 @pytest.fixture(scope="session", autouse=True)
 def _every_machine_is_healthy(lab: Lab) -> None:
-    """One message, at once, instead of hundreds of tests that each wait for a connection."""
+    """Fail at once with one message, instead of letting every test wait for a connection."""
     if problems := unhealthy(lab):
         lines = "\n".join(f"  {name}: {problem}" for name, problem in problems.items())
         pytest.fail(
@@ -171,22 +171,22 @@ def mysql(lab: Lab, request: pytest.FixtureRequest) -> Box:
 
 @pytest.fixture(scope="session")
 def client(lab: Lab) -> Box:
-    """The computer of a user."""
+    """A user's computer."""
     clients = lab.tier("clients")
     if not clients:
-        pytest.skip("the inventory has no client to ask from")
+        pytest.skip("the inventory has no client machine")
     return clients[0]
 
 
 @pytest.fixture(scope="session")
 def app(lab: Lab) -> Any:
-    """The settings of the app, defaults of its role included."""
+    """The app's settings, including its role's defaults."""
     return lab.tier("backends")[0].role("app")
 
 
 @pytest.fixture(scope="session")
 def nginx(lab: Lab) -> Any:
-    """The settings of the frontends, defaults of their role included."""
+    """The frontends' settings, including their role's defaults."""
     return lab.tier("frontends")[0].role("nginx")
 
 
@@ -194,20 +194,20 @@ def nginx(lab: Lab) -> Any:
 def demo_users(app: Any) -> list[dict[str, str]]:
     users = list(app["app_demo_users"])
     if len(users) < 2:
-        pytest.skip("the inventory has no two demo users to log in as")
+        pytest.skip("the inventory has fewer than two demo users")
     return users
 
 
 @pytest.fixture(scope="session")
 def new_browser(lab: Lab, client: Box, app: Any) -> Iterator[Callable[[], Browser]]:
-    """Makes browsers, each with an empty cookie jar."""
+    """Create browsers, each with an empty cookie jar."""
     yield lambda: Browser(client, lab.site_url, str(app["app_cookie_name"]))
     Browser.close_all(client)
 
 
 @pytest.fixture
 def browser(new_browser: Callable[[], Browser]) -> Browser:
-    """Somebody who is not logged in."""
+    """A browser that is not logged in."""
     return new_browser()
 
 
@@ -219,18 +219,18 @@ def ana(new_browser: Callable[[], Browser], demo_users: list[dict[str, str]]) ->
 
 @pytest.fixture
 def bruno(new_browser: Callable[[], Browser], demo_users: list[dict[str, str]]) -> Browser:
-    """The second demo user, logged in at another browser."""
+    """The second demo user, logged in with another browser."""
     return logged_in(new_browser(), demo_users[1])
 
 
 @pytest.fixture(autouse=True)
-def _left_as_it_was(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whatever a disruptive test did, the next one finds the whole system at work."""
+def _restored(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Start stopped units after a disruptive test, and wait until the whole system works."""
     marked = request.node.get_closest_marker
     if not marked("disruptive") or marked("reboot"):
         yield
         return
-    lab, asker = request.getfixturevalue("lab"), request.getfixturevalue("browser")
+    lab, browser = request.getfixturevalue("lab"), request.getfixturevalue("browser")
     yield
     lab.everywhere(lambda box: box.is_active(*box.units) or box.start(*box.units))
-    wait_until(lambda: serves(asker, lab), "every frontend reaches every backend, and they reach Redis and MySQL", 60)
+    wait_until(lambda: serves(browser, lab), "every frontend reaches every backend, and they reach Redis and MySQL", 60)

@@ -1,6 +1,6 @@
-"""Commands to Redis from a backend, since the firewall admits nobody else: its release has redis-py.
+"""Send commands to Redis from a backend, which the firewall allows and whose release includes redis-py.
 
-Passwords travel on stdin, so that no process list shows them.
+Passwords are passed on stdin, so they do not appear in process lists.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ json.dump(replies, sys.stdout)
 """
 
 
-def speak(backend: Box, redis: Box, *commands: list[str]) -> list[Any]:
-    """Send commands to Redis from a backend, on one connection; one reply each, an error as `{"error": "NOAUTH …"}`."""
+def run_commands(backend: Box, redis: Box, *commands: list[str]) -> list[Any]:
+    """Send commands on one connection. Return a reply for each; an error is `{"error": "NOAUTH …"}`."""
     settings = {"address": redis.address, "port": redis.role("redis")["redis_port"], "commands": commands}
     return list(backend.python(PROGRAM, settings, python=f"{backend.role('app')['__app_root']}/current/bin/python"))
 
 
 def as_app(redis: Box) -> list[str]:
-    """The command that logs in as the app."""
+    """The AUTH command for the app's account."""
     return _as(redis, "revezamento")
 
 
 def as_admin(redis: Box) -> list[str]:
-    """The command that logs in as the administrator."""
+    """The AUTH command for the administrator's account."""
     return _as(redis, "admin")
 
 
@@ -51,5 +51,5 @@ def _as(redis: Box, name: str) -> list[str]:
 
 
 def refusal(reply: Any) -> str:
-    """The code of an error, such as NOAUTH; '' if the reply is none."""
+    """The error code of a reply, such as NOAUTH, or '' if it is not an error."""
     return str(reply["error"]).split()[0] if isinstance(reply, dict) else ""

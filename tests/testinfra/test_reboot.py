@@ -1,4 +1,4 @@
-"""The power fails everywhere at once. All comes back by itself, and a cookie from before is still good."""
+"""All machines reboot at once, recover without intervention, and keep the users' sessions."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from tests.testinfra.browser import Browser, logged_in, serves
 pytestmark = [pytest.mark.disruptive, pytest.mark.reboot]
 
 BOOT_SECONDS = 240
-"""Emulated machines are slow; the embedded lab needs a few seconds."""
+"""A generous limit: emulated machines are slow, although containers boot in seconds."""
 
 
 @dataclass(frozen=True)
 class Before:
-    """What was true before the reboot."""
+    """A user's session before the reboot."""
 
     cookie: str
     profile: dict[str, Any]
 
 
-def boot(box: Box) -> str:
-    """Something that is another with each boot; in a container the kernel's boot id is not."""
+def boot_time(box: Box) -> str:
+    """When user space started. Unlike the kernel's boot id, it changes when a container restarts."""
     return box.output("systemctl show --property=UserspaceTimestampMonotonic --property=UserspaceTimestamp")
 
 
-def has_booted_anew(box: Box, last: str) -> bool:
-    return boot(box) != last
+def has_rebooted(box: Box, previous: str) -> bool:
+    return boot_time(box) != previous
 
 
-def order_reboot(box: Box) -> None:
+def start_reboot(box: Box) -> None:
     with suppress(RuntimeError, AssertionError):  # the connection may end before the command does
         box.root("systemctl --no-block reboot")
     box.disconnect()
@@ -46,31 +46,31 @@ def order_reboot(box: Box) -> None:
 
 @pytest.fixture(scope="module")
 def before(lab: Lab, new_browser: Callable[[], Browser], demo_users: list[dict[str, str]]) -> Before:
-    """Somebody logs in, then every machine reboots."""
+    """Log in, then reboot every machine."""
     browser = logged_in(new_browser(), demo_users[0])
     state = Before(browser.kept_cookie, browser.get("/perfil").json)
-    boots = lab.everywhere(boot)
-    lab.everywhere(order_reboot)
+    boot_times = lab.everywhere(boot_time)
+    lab.everywhere(start_reboot)
     for box in lab:
-        wait_until(partial(has_booted_anew, box, boots[box.name]), f"{box.name} has booted anew", BOOT_SECONDS)
+        wait_until(partial(has_rebooted, box, boot_times[box.name]), f"{box.name} has rebooted", BOOT_SECONDS)
     return state
 
 
 @pytest.mark.usefixtures("before")
-def test_its_services_are_back(any_machine: Box) -> None:
-    """Enabled units, in an order that works without anybody's help."""
+def test_services_are_active_after_reboot(any_machine: Box) -> None:
+    """Units must be enabled, and ordered so that none fails during boot."""
     wait_until(lambda: any_machine.is_active(*any_machine.units), f"{any_machine.units} are active", BOOT_SECONDS)
     wait_until(
         lambda: any_machine.run("systemctl is-system-running").stdout.strip() in ("running", "degraded"),
-        "the boot is over",
+        "the boot has finished",
         BOOT_SECONDS,
     )
     assert any_machine.output("systemctl list-units --failed --plain --no-legend") == ""
 
 
 @pytest.mark.usefixtures("before")
-def test_the_guards_are_back(lab: Lab) -> None:
-    """A firewall that is only loaded by hand is open after a power failure."""
+def test_firewall_rules_are_loaded_after_reboot(lab: Lab) -> None:
+    """Rules that were only loaded at run time are lost in a power failure."""
     rules = [(box, rule) for box in lab for rule in box.vars["nftables_rules"] if "anyone" not in rule["from"]]
     assert rules
     for box, rule in rules:
@@ -80,21 +80,21 @@ def test_the_guards_are_back(lab: Lab) -> None:
 
 
 @pytest.mark.usefixtures("before")
-def test_its_journal_reaches_back_beyond_the_reboot(any_machine: Box) -> None:
-    """The lines from before a failure are those that tell its cause."""
+def test_journal_keeps_entries_from_before_the_reboot(any_machine: Box) -> None:
+    """Entries from before a crash show its cause."""
     first = any_machine.root_output("journalctl --quiet --output=short-unix | head -n 1").split()[0]
     started = any_machine.output('date +%s --date="$(systemctl show --property=UserspaceTimestamp --value)"')
     assert float(first) < float(started)
 
 
 @pytest.mark.usefixtures("before")
-def test_the_whole_system_serves(browser: Browser, lab: Lab) -> None:
-    """Every frontend, every backend, Redis and MySQL have found each other again."""
+def test_every_frontend_and_backend_works_after_reboot(browser: Browser, lab: Lab) -> None:
+    """Each frontend reaches each backend, and each backend reaches Redis and MySQL."""
     wait_until(lambda: serves(browser, lab), "every frontend reaches every backend, and they reach Redis and MySQL", 60)
 
 
-def test_a_cookie_from_before_is_still_good(browser: Browser, before: Before) -> None:
-    """The sessions were on Redis's disk: the power failed, and nobody was logged out."""
+def test_sessions_survive_a_reboot(browser: Browser, before: Before) -> None:
+    """Redis persists sessions to disk, so a power failure logs no user out."""
     after = browser.get("/perfil", cookie=before.cookie)
     assert after.status == 200
     assert {key: after.json[key] for key in ("usuario", "sessao", "criada_em")} == {
@@ -105,9 +105,9 @@ def test_a_cookie_from_before_is_still_good(browser: Browser, before: Before) ->
 
 @pytest.mark.rotation
 @pytest.mark.usefixtures("before")
-def test_a_user_logs_in_and_is_known_everywhere(browser: Browser, lab: Lab, demo_users: list[dict[str, str]]) -> None:
-    """As on the first day, by name, through DNS."""
-    answers = logged_in(browser, demo_users[1]).get_often("/perfil", 10 * len(lab.tier("backends")))
+def test_a_new_login_works_on_every_server(browser: Browser, lab: Lab, demo_users: list[dict[str, str]]) -> None:
+    """Name resolution, login and sessions all work again."""
+    answers = logged_in(browser, demo_users[1]).get_repeatedly("/perfil", 10 * len(lab.tier("backends")))
     assert {(answer.status, answer.json.get("usuario")) for answer in answers} == {(200, demo_users[1]["usuario"])}
     assert {answer.backend for answer in answers} == set(lab.names("backends"))
     assert {answer.frontend for answer in answers} == set(lab.names("frontends"))

@@ -1,4 +1,4 @@
-"""A user's computer: it finds the site by the lab's DNS, and by nothing else."""
+"""The client resolves names through the lab's DNS only."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from lab.machines import Box, Lab
 
 LOOK_UP = """
 import json, socket, sys
-told = json.load(sys.stdin)
-look_up = lambda: socket.getaddrinfo(told["name"], told["port"], type=socket.SOCK_STREAM)
-json.dump([[found[4][0] for found in look_up()] for _ in range(told["times"])], sys.stdout)
+query = json.load(sys.stdin)
+look_up = lambda: socket.getaddrinfo(query["name"], query["port"], type=socket.SOCK_STREAM)
+json.dump([[found[4][0] for found in look_up()] for _ in range(query["times"])], sys.stdout)
 """
 
 
-def test_its_only_resolver_is_the_labs(client: Box, lab: Lab) -> None:
-    """With a second resolver behind it, a broken zone would look healthy."""
+def test_labs_dns_is_the_only_resolver(client: Box, lab: Lab) -> None:
+    """A fallback resolver would hide a broken zone."""
     servers = client.output("awk '$1 == \"nameserver\" {print $2}' /etc/resolv.conf").split()
     assert servers == lab.addresses("dns")
 
 
-def test_names_of_the_world_are_not_found(client: Box) -> None:
-    """The lab's DNS answers for its own zone alone, and the client has nobody else to ask."""
+def test_public_names_are_not_found(client: Box) -> None:
+    """The lab's DNS is authoritative only, and the client has no other resolver."""
     assert client.run("getent ahostsv4 deb.debian.org").rc == 2
 
 
-def test_programs_get_every_frontend_and_each_comes_first_at_times(client: Box, lab: Lab) -> None:
-    """The round robin has to survive the C library, which sorts addresses of its own network (RFC 6724, rule 9)."""
+def test_getaddrinfo_returns_every_frontend_in_rotating_order(client: Box, lab: Lab) -> None:
+    """The C library may sort addresses by common prefix (RFC 6724, rule 9), which would defeat the round robin."""
     www = set(lab.www_addresses)
-    question = {"name": lab.site_name, "port": lab.site_port, "times": 10 * len(www)}
-    answers = client.python(LOOK_UP, question)
+    query = {"name": lab.site_name, "port": lab.site_port, "times": 10 * len(www)}
+    answers = client.python(LOOK_UP, query)
     assert {frozenset(answer) for answer in answers} == {frozenset(www)}
     assert {answer[0] for answer in answers} == www, json.dumps(answers)
 
 
-def test_it_has_what_a_user_works_with(client: Box) -> None:
-    """The README's commands are typed here."""
+def test_tools_from_the_readme_are_installed(client: Box) -> None:
+    """The README's commands are run on this machine."""
     missing = [tool for tool in ("dig", "curl", "jq", "ping") if client.run("command -v %s", tool).failed]
     assert missing == []

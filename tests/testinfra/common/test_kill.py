@@ -6,7 +6,7 @@ import pytest
 
 from lab.machines import Box, Lab
 from lab.waiting import wait_until
-from tests.testinfra.browser import Browser, logged_in, tell
+from tests.testinfra.browser import Browser, logged_in, summary
 
 pytestmark = pytest.mark.disruptive
 
@@ -33,37 +33,37 @@ def test_a_worker_that_is_killed_fails_no_request(ana: Browser, lab: Lab) -> Non
     backend = lab.tier("backends")[0]
     workers = f"pgrep --parent {backend.main_pid(backend.service)}"
     before = set(backend.output(workers).split())
-    with ana.standing_load() as answers:
+    with ana.background_load() as answers:
         backend.root_output(f"kill -KILL {min(before)}")
         wait_until(
             lambda: len(now := set(backend.output(workers).split())) == len(before) and now != before,
             "Gunicorn has as many workers as before",
         )
-    assert {answer.status for answer in answers} == {200}, tell(answers)
+    assert {answer.status for answer in answers} == {200}, summary(answers)
 
 
 def test_a_backend_that_is_killed_fails_no_request(ana: Browser, lab: Lab) -> None:
     """systemd holds the socket meanwhile: new requests wait, and nginx asks others what was under way."""
     backend = lab.tier("backends")[-1]
-    with ana.standing_load() as answers:
+    with ana.background_load() as answers:
         killed(backend, backend.service)
-    assert {answer.status for answer in answers} == {200}, tell(answers)
+    assert {answer.status for answer in answers} == {200}, summary(answers)
 
 
 def test_a_backend_that_is_restarted_fails_no_request(ana: Browser, lab: Lab) -> None:
     """This is what a deploy does to each backend."""
     backend = lab.tier("backends")[0]
-    with ana.standing_load() as answers:
+    with ana.background_load() as answers:
         backend.root_output("systemctl restart %s", backend.service)
-    assert {answer.status for answer in answers} == {200}, tell(answers)
+    assert {answer.status for answer in answers} == {200}, summary(answers)
 
 
 def test_a_database_that_is_killed_is_not_noticed_by_who_is_logged_in(ana: Browser, lab: Lab) -> None:
     """Only a login needs it; and the next login finds the way back by itself."""
     mysql = lab.tier("mysql")[0]
-    with ana.standing_load() as answers:
+    with ana.background_load() as answers:
         killed(mysql, mysql.service)
-    assert {answer.status for answer in answers} == {200}, tell(answers)
+    assert {answer.status for answer in answers} == {200}, summary(answers)
 
 
 def test_sessions_outlive_redis(ana: Browser, lab: Lab) -> None:

@@ -9,14 +9,14 @@ import pytest
 
 from lab.logs import logged_by_backend, logged_by_frontend
 from lab.machines import Box, Lab
-from tests.testinfra.browser import Browser, Request, tell
+from tests.testinfra.browser import Browser, Request, summary
 
 
 @pytest.mark.rotation
 def test_it_reaches_every_backend(browser: Browser, frontend: Box, lab: Lab) -> None:
     """A backend that one frontend cannot reach is missing for a third of the users."""
-    answers = browser.get_often("/perfil", 4 * len(lab.tier("backends")), frontend=frontend)
-    assert {answer.status for answer in answers} == {401}, tell(answers)
+    answers = browser.get_repeatedly("/perfil", 4 * len(lab.tier("backends")), frontend=frontend)
+    assert {answer.status for answer in answers} == {401}, summary(answers)
     assert {answer.backend for answer in answers} == set(lab.names("backends"))
 
 
@@ -24,14 +24,16 @@ def test_it_reaches_every_backend(browser: Browser, frontend: Box, lab: Lab) -> 
 def test_it_gives_every_backend_its_share(browser: Browser, frontend: Box, lab: Lab) -> None:
     """No stickiness: a user's requests go to whoever is next."""
     backends = lab.names("backends")
-    shares = Counter(answer.backend for answer in browser.get_often("/perfil", 10 * len(backends), frontend=frontend))
+    shares = Counter(
+        answer.backend for answer in browser.get_repeatedly("/perfil", 10 * len(backends), frontend=frontend)
+    )
     assert min(shares[name] for name in backends) >= 5, shares
 
 
 @pytest.mark.rotation
 def test_a_backend_says_its_name_for_people(browser: Browser, frontend: Box, lab: Lab) -> None:
     """`servidor` is what the page shows, and has to be the machine that answered."""
-    answers = browser.get_often("/status", 2 * len(lab.tier("backends")), frontend=frontend)
+    answers = browser.get_repeatedly("/status", 2 * len(lab.tier("backends")), frontend=frontend)
     said = {answer.backend: answer.json["servidor"] for answer in answers}
     assert said == {box.name: box.vars["app_server_name"] for box in lab.tier("backends")}
 
@@ -98,7 +100,7 @@ def test_a_new_connection_is_to_be_had(ana: Browser, frontend: Box, nginx: Any, 
 
 
 def test_one_backend_can_be_asked_how_it_is(browser: Browser, frontend: Box, lab: Lab) -> None:
-    """The page watches each of them; who is next in turn would tell of another one every time."""
+    """The page watches each of them; who is next in turn would report another one every time."""
     answers = {box.name: browser.get(f"/status/{box.name}", frontend=frontend) for box in lab.tier("backends")}
     assert {name: answer.backend for name, answer in answers.items()} == {name: name for name in answers}
     assert {answer.status for answer in answers.values()} == {200}

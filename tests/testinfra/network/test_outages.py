@@ -8,7 +8,7 @@ import pytest
 
 from lab.machines import Box, Lab
 from lab.waiting import SLOW, wait_until
-from tests.testinfra.browser import HTML, Answer, Browser, Request, tell
+from tests.testinfra.browser import HTML, Answer, Browser, Request, summary
 
 pytestmark = pytest.mark.disruptive
 
@@ -21,7 +21,7 @@ IN_TIME_SECONDS = FRONTEND_DEADLINE_SECONDS * SLOW
 
 def assert_try_later(answers: list[Answer]) -> None:
     """A clean refusal: 503, when to come back, nothing done to the cookie."""
-    assert {answer.status for answer in answers} == {503}, tell(answers)
+    assert {answer.status for answer in answers} == {503}, summary(answers)
     assert all(int(answer.header("Retry-After")) > 0 for answer in answers)
     assert all("erro" in answer.json for answer in answers)
     assert not any("set-cookie" in answer.headers for answer in answers)
@@ -37,13 +37,15 @@ def test_a_backend_is_stopped_and_no_request_fails(ana: Browser, lab: Lab) -> No
     """The baton is passed: its users go on with the others, and come back when it does."""
     backend = lab.tier("backends")[-1]
     sessao = ana.get("/perfil").json["sessao"]
-    with ana.standing_load() as answers, backend.stopped(*reversed(backend.units)):
-        alone = ana.get_often("/perfil", 4 * len(lab.tier("backends")))
-    assert {answer.status for answer in answers + alone} == {200}, tell(answers + alone)
+    with ana.background_load() as answers, backend.stopped(*reversed(backend.units)):
+        alone = ana.get_repeatedly("/perfil", 4 * len(lab.tier("backends")))
+    assert {answer.status for answer in answers + alone} == {200}, summary(answers + alone)
     assert {answer.backend for answer in alone} == set(lab.names("backends")) - {backend.name}
     assert {answer.json["sessao"] for answer in answers + alone} == {sessao}
     wait_until(
-        lambda: backend.name in {answer.backend for answer in ana.get_often("/perfil", 4 * len(lab.tier("backends")))},
+        lambda: (
+            backend.name in {answer.backend for answer in ana.get_repeatedly("/perfil", 4 * len(lab.tier("backends")))}
+        ),
         f"{backend.name} has a share of the requests again",
     )
 
@@ -58,7 +60,7 @@ def test_one_backend_is_enough(ana: Browser, lab: Lab, demo_users: list[dict[str
         logins = [ana.login(user["usuario"], user["senha"], frontend=frontend) for frontend in lab.tier("frontends")]
     finally:
         lab.everywhere(lambda box: box.start(*box.units), others)
-    assert {answer.status for answer in answers + logins} == {200}, tell(answers + logins)
+    assert {answer.status for answer in answers + logins} == {200}, summary(answers + logins)
     assert {answer.backend for answer in answers + logins} == {last.name}
 
 
@@ -81,12 +83,12 @@ def test_a_frozen_backend_costs_a_moment_and_no_request(
     """It takes connections and says nothing: each frontend gives up on it in time and asks another."""
     backend = lab.tier("backends")[0]
     wait_until(
-        lambda: backend.name in {answer.backend for answer in ana.get_often("/perfil", 4)},
+        lambda: backend.name in {answer.backend for answer in ana.get_repeatedly("/perfil", 4)},
         f"{backend.name} has a share of the requests",
     )
     with backend.frozen(backend.service):
-        answers = ana.get_at_once(path, 12, at_a_time=12, method=method)
-    assert {answer.status for answer in answers} == {status}, tell(answers)
+        answers = ana.get_concurrently(path, 12, concurrency=12, method=method)
+    assert {answer.status for answer in answers} == {status}, summary(answers)
     assert max(answer.seconds for answer in answers) > FRONTEND_DEADLINE_SECONDS * 0.9, "nobody was sent to it"
 
 
@@ -106,13 +108,13 @@ def test_without_backends_the_frontends_say_so(ana: Browser, lab: Lab) -> None:
         lab.everywhere(lambda box: box.start(*box.units), backends)
 
     assert_try_later(programs)
-    assert {answer.status for answer in persons + foreigners} == {503}, tell(persons + foreigners)
+    assert {answer.status for answer in persons + foreigners} == {503}, summary(persons + foreigners)
     assert {answer.frontend for answer in programs} == set(lab.names("frontends"))
     assert not any(answer.backend for answer in programs + persons)
     assert all(answer.header("Content-Type").startswith("text/html") for answer in persons)
     assert all("Tente de novo" in answer.body and int(answer.header("Retry-After")) > 0 for answer in persons)
     assert all("Try again" in answer.body for answer in foreigners)
-    assert {answer.status for answer in pages} == {200}, tell(pages)
+    assert {answer.status for answer in pages} == {200}, summary(pages)
     wait_until(
         lambda: {answer.status for answer in ana.send(everywhere(lab, "/perfil"))} == {200},
         "the same cookie is good on every frontend",
@@ -122,8 +124,8 @@ def test_without_backends_the_frontends_say_so(ana: Browser, lab: Lab) -> None:
 def test_a_stopped_frontend_is_passed_over(ana: Browser, frontend: Box, lab: Lab) -> None:
     """Its address is still in the zone: a browser that is refused there takes the next one."""
     with frontend.stopped(*frontend.units):
-        answers = ana.get_often("/perfil", 6 * len(lab.tier("frontends")))
-    assert {answer.status for answer in answers} == {200}, tell(answers)
+        answers = ana.get_repeatedly("/perfil", 6 * len(lab.tier("frontends")))
+    assert {answer.status for answer in answers} == {200}, summary(answers)
     assert {answer.frontend for answer in answers} == set(lab.names("frontends")) - {frontend.name}
 
 
@@ -136,11 +138,11 @@ def test_without_mysql_only_logins_wait(
         browser.login_request(user["usuario"], user["senha"], frontend=frontend) for frontend in lab.tier("frontends")
     ]
     with mysql.stopped(*mysql.units):
-        with ana.standing_load() as answers:
+        with ana.background_load() as answers:
             refused = browser.send(logins * 2)
         status = browser.send(everywhere(lab, "/status"))
         left = bruno.logout()
-    assert {answer.status for answer in answers} == {200}, tell(answers)
+    assert {answer.status for answer in answers} == {200}, summary(answers)
     assert_try_later(refused)
     assert max(answer.seconds for answer in refused) < IN_TIME_SECONDS
     assert [(answer.status, answer.json["mysql"]["ok"], answer.json["redis"]["ok"]) for answer in status] == [
@@ -188,11 +190,11 @@ def test_a_frozen_mysql_is_answered_for_in_time(
 ) -> None:
     """A login that waits for it must not take the threads of who is logged in."""
     mysql, user = lab.tier("mysql")[0], demo_users[1]
-    with mysql.frozen(mysql.service), ana.standing_load() as answers:
+    with mysql.frozen(mysql.service), ana.background_load() as answers:
         refused = [
             browser.login(user["usuario"], user["senha"], frontend=frontend) for frontend in lab.tier("frontends")
         ]
     assert_try_later(refused)
     assert max(answer.seconds for answer in refused) < IN_TIME_SECONDS
-    assert {answer.status for answer in answers} == {200}, tell(answers)
+    assert {answer.status for answer in answers} == {200}, summary(answers)
     wait_until(lambda: browser.login(user["usuario"], user["senha"]).status == 200, "a login is served again")

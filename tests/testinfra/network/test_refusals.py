@@ -12,8 +12,8 @@ import pytest
 from lab.logs import logged_by_backend, logged_by_frontend
 from lab.machines import Box, Lab
 from lab.waiting import SLOW
-from tests.testinfra.browser import HTML, Browser, Request, tell
-from tests.testinfra.redis_wire import as_admin, speak
+from tests.testinfra.browser import HTML, Browser, Request, summary
+from tests.testinfra.redis_wire import as_admin, run_commands
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -25,7 +25,7 @@ def _forgiven(lab: Lab, client: Box) -> Iterator[None]:
     """Failed logins of these tests do not count against the client's address: others log in from there."""
     yield
     for redis in lab.tier("redis"):
-        speak(lab.tier("backends")[0], redis, as_admin(redis), ["DEL", f"login:address:{client.address}"])
+        run_commands(lab.tier("backends")[0], redis, as_admin(redis), ["DEL", f"login:address:{client.address}"])
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_ten_megabytes_are_too_much(browser: Browser, client: Box, lab: Lab, fra
         ]
     )
     client.output("rm /tmp/large")
-    assert {(answer.status, answer.backend) for answer in answers} == {(413, "")}, tell(answers)
+    assert {(answer.status, answer.backend) for answer in answers} == {(413, "")}, summary(answers)
 
 
 def test_a_body_just_above_the_limit_is_too_much(browser: Browser, nginx: Any) -> None:
@@ -274,7 +274,7 @@ def test_guessing_is_stopped_whichever_servers_are_asked(
             for number in range(limit + len(frontends))
         ]
     )
-    assert [guess.status for guess in guesses] == [401] * limit + [429] * len(frontends), tell(guesses)
+    assert [guess.status for guess in guesses] == [401] * limit + [429] * len(frontends), summary(guesses)
     assert {guess.frontend for guess in guesses[limit:]} == set(lab.names("frontends"))
     assert all(0 < int(guess.header("Retry-After")) <= app["app_login_window_seconds"] for guess in guesses[limit:])
     assert len({guess.backend for guess in guesses}) > 1
@@ -284,6 +284,6 @@ def test_guessing_is_stopped_whichever_servers_are_asked(
 def test_a_logged_in_user_does_not_notice_that_somebody_guesses(ana: Browser, browser: Browser, stranger: str) -> None:
     """Hashing passwords costs processor time on purpose; the profile still comes."""
     guesses = [browser.login_request(f"{stranger}-{number}", "errada-errada", cookie="") for number in range(8)]
-    with ana.standing_load("/perfil", at_least=3) as answers:
+    with ana.background_load("/perfil", at_least=3) as answers:
         assert {guess.status for guess in browser.send(guesses)} == {401}
-    assert {answer.status for answer in answers} == {200}, tell(answers)
+    assert {answer.status for answer in answers} == {200}, summary(answers)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab.machines import Box, Lab
-from tests.testinfra.browser import HTML, Answer, Browser, Request, logged_in, tell
+from tests.testinfra.browser import HTML, Answer, Browser, Request, logged_in, summary
 
 REQUESTS = 120
 """Enough that each of nine pairs of frontend and backend has its turn many times."""
@@ -24,14 +24,14 @@ def test_a_user_stays_logged_in_on_every_server(
     ana: Browser, lab: Lab, demo_users: list[dict[str, str]], record_property: Callable[[str, object], None]
 ) -> None:
     """This is what the whole system is for: one login, and every pair of frontend and backend knows the user."""
-    answers = ana.get_often("/perfil", REQUESTS)
+    answers = ana.get_repeatedly("/perfil", REQUESTS)
     failed = [answer for answer in answers if answer.status != 200]
     pairs = {(answer.frontend, answer.backend) for answer in answers}
     record_property("requests", len(answers))
     record_property("failed", len(failed))
     print(f"session persistence: {len(answers)} requests, {len(failed)} failed, {len(pairs)} pairs of servers")
 
-    assert (len(answers), failed) == (REQUESTS, []), tell(answers)
+    assert (len(answers), failed) == (REQUESTS, []), summary(answers)
     assert {answer.json["usuario"] for answer in answers} == {demo_users[0]["usuario"]}
     assert len({answer.json["sessao"] for answer in answers}) == 1
     assert {answer.json["servidor"] for answer in answers} == {
@@ -43,13 +43,13 @@ def test_a_user_stays_logged_in_on_every_server(
 
 def test_visits_count_up_without_a_gap(ana: Browser) -> None:
     """A server that kept its own count, or its own session, would show here at once."""
-    assert visits(ana.get_often("/perfil", 30)) == list(range(1, 31))
+    assert visits(ana.get_repeatedly("/perfil", 30)) == list(range(1, 31))
 
 
 def test_visits_at_the_same_time_are_each_counted_once(ana: Browser) -> None:
     """Eight requests at a time on three servers: a count that is read, raised and written loses some."""
-    answers = ana.get_at_once("/perfil", 64, at_a_time=8)
-    assert {answer.status for answer in answers} == {200}, tell(answers)
+    answers = ana.get_concurrently("/perfil", 64, concurrency=8)
+    assert {answer.status for answer in answers} == {200}, summary(answers)
     assert sorted(visits(answers)) == list(range(1, 65))
 
 
@@ -112,7 +112,7 @@ def test_logging_out_once_is_logging_out_everywhere(ana: Browser, lab: Lab) -> N
         Request(path="/perfil", frontend=each, cookie=kept) for each in lab.tier("frontends") for _ in range(times)
     ]
     answers = ana.send(requests)
-    assert {answer.status for answer in answers} == {401}, tell(answers)
+    assert {answer.status for answer in answers} == {401}, summary(answers)
     assert {answer.frontend for answer in answers} == set(lab.names("frontends"))
     assert {answer.backend for answer in answers} == set(lab.names("backends"))
 
@@ -150,8 +150,8 @@ def test_a_user_never_sees_the_session_of_another(
         assert len({answer.json["sessao"] for answer in own}) == 1
         assert visits(own) == list(range(1, 21))
 
-    with bruno.standing_load("/perfil") as meanwhile:
-        crowd = ana.get_at_once("/perfil", 40)
+    with bruno.background_load("/perfil") as meanwhile:
+        crowd = ana.get_concurrently("/perfil", 40)
     assert {answer.json["usuario"] for answer in crowd} == {demo_users[0]["usuario"]}
     assert {answer.json["usuario"] for answer in meanwhile} == {demo_users[1]["usuario"]}
 
@@ -172,8 +172,8 @@ def test_a_browser_without_javascript_logs_in_and_sees_the_profile(
 @pytest.mark.rotation
 def test_the_status_is_for_everybody(browser: Browser, lab: Lab) -> None:
     """Who demonstrates the system sees from outside which server answers and how fast its neighbours are."""
-    answers = browser.get_often("/status", 3 * len(lab.tier("backends")))
-    assert {answer.status for answer in answers} == {200}, tell(answers)
+    answers = browser.get_repeatedly("/status", 3 * len(lab.tier("backends")))
+    assert {answer.status for answer in answers} == {200}, summary(answers)
     assert {answer.json["servidor"] for answer in answers} == {
         box.vars["app_server_name"] for box in lab.tier("backends")
     }

@@ -10,7 +10,7 @@ import pytest
 
 from lab.machines import Box, Lab
 from lab.waiting import wait_until
-from tests.testinfra.browser import Browser, Request, logged_in, tell
+from tests.testinfra.browser import Browser, Request, logged_in, summary
 from tests.visitors import COOKIE, Answer, Visit, digest, shares, visits
 
 pytestmark = pytest.mark.route_cookie
@@ -84,9 +84,9 @@ def test_a_cookie_is_honoured_by_every_frontend(visit: Visits, lab: Lab, genuine
 
 def test_a_user_stays_on_one_backend_through_dns(ana: Browser, lab: Lab, genuine: dict[str, str]) -> None:
     """As a browser comes: whichever frontend the name leads to, the backend is that of the login."""
-    answers = ana.get_often("/perfil", 20 * len(lab.tier("frontends")))
+    answers = ana.get_repeatedly("/perfil", 20 * len(lab.tier("frontends")))
     (backend,) = {answer.backend for answer in answers}
-    assert {answer.status for answer in answers} == {200}, tell(answers)
+    assert {answer.status for answer in answers} == {200}, summary(answers)
     assert {answer.frontend for answer in answers} == set(lab.names("frontends"))
     assert ana.jar(COOKIE) == genuine[backend]
 
@@ -124,21 +124,21 @@ def test_a_stopped_backend_costs_no_request_and_no_login(
     ana = logged_in(new_browser(), demo_users[0])
     before = ana.get("/perfil")
     home = lab[before.backend]
-    with ana.standing_load() as load, home.stopped(*reversed(home.units)):
+    with ana.background_load() as load, home.stopped(*reversed(home.units)):
         away = ana.send([Request(path="/perfil", frontend=each) for each in lab.tier("frontends")] * 10)
         new = visit(everywhere(lab, "", 20))
     answers = [*away, *load]
-    assert {answer.status for answer in answers} == {200}, tell(answers)
+    assert {answer.status for answer in answers} == {200}, summary(answers)
     assert {answer.json["sessao"] for answer in answers} == {before.json["sessao"]}
-    assert len({answer.backend for answer in away}) == 1, tell(away)
+    assert len({answer.backend for answer in away}) == 1, summary(away)
     assert {answer.backend for answer in away} <= set(welcoming) - {home.name}
     assert {(answer.status, answer.backend) for answer in new} == {
         (401, name) for name in welcoming if name != home.name
     }
 
     wait_until(lambda: home.name in shares(visit(everywhere(lab, "", 10))), f"{home.name} takes new visitors again")
-    later = ana.get_often("/perfil", 30)
-    assert {answer.status for answer in later} == {200}, tell(later)
+    later = ana.get_repeatedly("/perfil", 30)
+    assert {answer.status for answer in later} == {200}, summary(later)
     assert {answer.backend for answer in later} == {answer.backend for answer in away}
 
 

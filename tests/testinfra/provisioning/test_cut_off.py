@@ -12,7 +12,7 @@ import pytest
 
 from lab.machines import Box, Lab
 from lab.playbooks import run_playbook, tail
-from tests.testinfra.redis_wire import as_admin, speak
+from tests.testinfra.redis_wire import as_admin, run_commands
 
 pytestmark = [pytest.mark.disruptive, pytest.mark.provisioning]
 
@@ -31,7 +31,7 @@ class Case:
 
 
 def redis_clients(lab: Lab, box: Box) -> str:
-    return str(speak(lab.tier("backends")[0], box, as_admin(box), ["CONFIG", "GET", "maxclients"])[1][1])
+    return str(run_commands(lab.tier("backends")[0], box, as_admin(box), ["CONFIG", "GET", "maxclients"])[1][1])
 
 
 def app_window(lab: Lab, box: Box) -> str:

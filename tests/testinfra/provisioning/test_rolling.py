@@ -9,7 +9,7 @@ import pytest
 
 from lab.machines import Lab
 from lab.playbooks import run_playbook, tail
-from tests.testinfra.browser import Answer, Browser, tell
+from tests.testinfra.browser import Answer, Browser, summary
 
 pytestmark = [pytest.mark.disruptive, pytest.mark.provisioning]
 
@@ -33,7 +33,7 @@ def answers(lab: Lab, ana: Browser, before: dict[str, str], tmp_path: Path) -> I
     """What a user gets while a change arrives that makes a backend useless. Afterwards the change is taken back."""
     log, backends = tmp_path / "ansible.log", ("--tags=app", "--limit=backends")
     try:
-        with ana.standing_load(at_least=5) as answers:
+        with ana.background_load(at_least=5) as answers:
             code = run_playbook("site.yml", *backends, variables={"app_redis_addresses": [NO_REDIS]}, log=log)
         assert code > 0, f"the change was rolled out although no backend becomes ready with it:\n{tail(log)}"
         yield answers
@@ -47,4 +47,4 @@ def test_a_bad_change_stops_at_the_first_machine(lab: Lab, before: dict[str, str
     now = redis_of(lab)
     assert now[first] == NO_REDIS
     assert {name: now[name] for name in others} == {name: before[name] for name in others}
-    assert {answer.backend for answer in answers if answer.status == 200} >= set(others), tell(answers)
+    assert {answer.backend for answer in answers if answer.status == 200} >= set(others), summary(answers)

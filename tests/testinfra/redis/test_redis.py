@@ -9,7 +9,7 @@ import pytest
 
 from lab.machines import Box, Lab
 from tests.testinfra.browser import Browser
-from tests.testinfra.redis_wire import as_admin, as_app, refusal, speak
+from tests.testinfra.redis_wire import as_admin, as_app, refusal, run_commands
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def a_backend(lab: Lab) -> Box:
 
 def test_it_talks_to_nobody_without_a_password(a_backend: Box, redis: Box) -> None:
     """Being a backend is not enough: a hole in the network must not open the sessions."""
-    replies = speak(a_backend, redis, ["PING"], ["KEYS", "*"], ["INFO"])
+    replies = run_commands(a_backend, redis, ["PING"], ["KEYS", "*"], ["INFO"])
     assert [refusal(reply) for reply in replies] == ["NOAUTH"] * 3
 
 
@@ -34,19 +34,19 @@ def test_a_wrong_password_is_refused(a_backend: Box, redis: Box) -> None:
     accounts = [account["name"] for account in redis.role("redis")["redis_accounts"]]
     for user in (*accounts, "default", "nobody"):
         for password in ("wrong", ""):
-            replies = speak(a_backend, redis, ["AUTH", user, password], ["PING"])
+            replies = run_commands(a_backend, redis, ["AUTH", user, password], ["PING"])
             assert [refusal(reply) for reply in replies] == ["WRONGPASS", "NOAUTH"], user
 
 
 def test_the_app_is_let_in(a_backend: Box, redis: Box) -> None:
     """The positive case: the same words with the right password."""
-    assert speak(a_backend, redis, as_app(redis), ["PING"]) == ["OK", "PONG"]
+    assert run_commands(a_backend, redis, as_app(redis), ["PING"]) == ["OK", "PONG"]
 
 
 def test_the_app_may_do_its_work(a_backend: Box, redis: Box) -> None:
     """Its keys, its commands."""
     key = "sess:lab-test"
-    replies = speak(
+    replies = run_commands(
         a_backend, redis, as_app(redis), ["SET", key, "1", "EX", "5"], ["GETEX", key, "EX", "5"], ["DEL", key]
     )
     assert replies == ["OK", "OK", "1", 1]
@@ -74,20 +74,20 @@ def test_the_app_may_do_its_work(a_backend: Box, redis: Box) -> None:
 )
 def test_the_app_may_do_nothing_else(a_backend: Box, redis: Box, command: str) -> None:
     """Who takes over a backend cannot empty, stop or read out the sessions of everybody."""
-    _, reply = speak(a_backend, redis, as_app(redis), command.split())
+    _, reply = run_commands(a_backend, redis, as_app(redis), command.split())
     assert refusal(reply) == "NOPERM"
 
 
 @pytest.mark.parametrize("command", ["GET other", "SET other 1", "DEL other", "SET sessions 1"])
 def test_the_app_may_touch_no_other_keys(a_backend: Box, redis: Box, command: str) -> None:
     """Another application in the same Redis would be safe from this one."""
-    _, reply = speak(a_backend, redis, as_app(redis), command.split())
+    _, reply = run_commands(a_backend, redis, as_app(redis), command.split())
     assert refusal(reply) == "NOPERM"
 
 
 def test_the_administrator_is_let_in(a_backend: Box, redis: Box) -> None:
     """The opposite of all that is refused above: it is not refused to everybody."""
-    _, who, keys = speak(a_backend, redis, as_admin(redis), ["ACL", "WHOAMI"], ["DBSIZE"])
+    _, who, keys = run_commands(a_backend, redis, as_admin(redis), ["ACL", "WHOAMI"], ["DBSIZE"])
     assert who == as_admin(redis)[1]
     assert isinstance(keys, int)
 
@@ -102,13 +102,13 @@ def test_the_administrator_is_let_in(a_backend: Box, redis: Box) -> None:
 )
 def test_it_keeps_what_it_was_given(a_backend: Box, redis: Box, setting: str, value: str, reason: str) -> None:
     """Asked of the running server: a file that was not loaded proves nothing."""
-    _, told = speak(a_backend, redis, as_admin(redis), ["CONFIG", "GET", setting])
+    _, told = run_commands(a_backend, redis, as_admin(redis), ["CONFIG", "GET", setting])
     assert told == [setting, value], reason
 
 
 def test_it_has_a_limit_on_memory(a_backend: Box, redis: Box) -> None:
     """Without one the kernel chooses whom to kill."""
-    _, told = speak(a_backend, redis, as_admin(redis), ["CONFIG", "GET", "maxmemory"])
+    _, told = run_commands(a_backend, redis, as_admin(redis), ["CONFIG", "GET", "maxmemory"])
     assert int(told[1]) == redis.role("redis")["redis_maxmemory_mb"] * 1024**2
 
 
@@ -116,7 +116,7 @@ def test_it_holds_no_cookie_that_one_could_use(ana: Browser, a_backend: Box, red
     """A copy of the database, or a backup of it, gives nobody a session: the key is the cookie's hash."""
     cookie = ana.cookie
     key = "sess:" + hashlib.sha256(cookie.encode()).hexdigest()
-    _, keys, value, ttl = speak(a_backend, redis, as_admin(redis), ["KEYS", "*"], ["GET", key], ["TTL", key])
+    _, keys, value, ttl = run_commands(a_backend, redis, as_admin(redis), ["KEYS", "*"], ["GET", key], ["TTL", key])
     assert key in keys
     assert 0 < ttl <= app["app_session_idle_seconds"]
     assert len(cookie) >= 32
