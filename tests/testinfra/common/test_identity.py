@@ -1,4 +1,4 @@
-"""Each machine is who the inventory says, at the right time, and knows the others by name."""
+"""Each machine has the right host name, clock and journal, and resolves the other machines' names."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import shlex
 from lab.machines import Box, Lab
 
 
-def test_a_machine_bears_its_name(any_machine: Box) -> None:
-    """Logs of ten machines can only be told apart by the name in them."""
+def test_hostname_matches_the_inventory(any_machine: Box) -> None:
+    """The host name identifies a machine in the logs."""
     assert any_machine.output("hostname") == any_machine.name
 
 
-def test_the_clock_is_utc(any_machine: Box) -> None:
-    """One clock for all logs: a request is followed from machine to machine by its time."""
+def test_time_zone_is_utc(any_machine: Box) -> None:
+    """With one time zone, timestamps can be compared across machines."""
     assert any_machine.output("date +%Z:%z") == "UTC:+0000"
 
 
-def test_the_journal_is_kept_on_disk(any_machine: Box) -> None:
-    """What happened before a reboot is what one wants to read after it; a container may hide a tmpfs there."""
-    said = secrets.token_hex(8)
-    any_machine.root_output(f"echo {said} | systemd-cat --identifier=lab-test; journalctl --sync")
-    kept = "journalctl --quiet --directory=/var/log/journal --identifier=lab-test --output=cat --lines=1"
-    assert any_machine.root_output(kept) == said
+def test_journal_is_persistent(any_machine: Box) -> None:
+    """Entries must survive a reboot, so the journal must not be on a tmpfs, as it may be in a container."""
+    entry = secrets.token_hex(8)
+    any_machine.root_output(f"echo {entry} | systemd-cat --identifier=lab-test; journalctl --sync")
+    read = "journalctl --quiet --directory=/var/log/journal --identifier=lab-test --output=cat --lines=1"
+    assert any_machine.root_output(read) == entry
     assert any_machine.output("stat --file-system --format=%T /var/log/journal") != "tmpfs"
 
 
-def test_every_machine_is_known_by_name(any_machine: Box, lab: Lab) -> None:
-    """Names come from the lab's DNS, as they would for a new machine that is in nobody's /etc/hosts."""
+def test_every_machine_name_resolves(any_machine: Box, lab: Lab) -> None:
+    """Names come from DNS, so a new machine needs no /etc/hosts entries."""
     names = [f"{box.name}.{lab.domain}" for box in lab]
     found = any_machine.output(f"for name in {shlex.join(names)}; do getent --service=dns hosts $name; done")
     addresses = {words[1]: words[0] for words in map(str.split, found.splitlines())}
@@ -36,13 +36,13 @@ def test_every_machine_is_known_by_name(any_machine: Box, lab: Lab) -> None:
 
 
 def test_an_unknown_name_is_not_found(any_machine: Box, lab: Lab) -> None:
-    """The opposite: a resolver that invents answers would pass the test above."""
-    missing = any_machine.run("getent --service=dns hosts %s", f"nobody.{lab.domain}")
+    """The zone has no wildcard."""
+    missing = any_machine.run("getent --service=dns hosts %s", f"unknown.{lab.domain}")
     assert (missing.rc, missing.stdout) == (2, "")
 
 
-def test_the_labs_dns_is_asked_first(any_machine: Box, lab: Lab) -> None:
-    """Otherwise a name of the lab is sent to the resolver of the world outside."""
+def test_labs_dns_is_the_first_resolver(any_machine: Box, lab: Lab) -> None:
+    """Otherwise queries for the lab's names go to an external resolver."""
     servers = any_machine.output("awk '$1 == \"nameserver\" {print $2}' /etc/resolv.conf").split()
     expected = lab.addresses("dns")
     assert servers[: len(expected)] == expected

@@ -1,4 +1,4 @@
-"""The lab's passwords are where they belong and nowhere else."""
+"""The lab's secrets are not exposed outside the files that hold them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from lab.machines import Box, Lab
 
-Find = tuple[str, str]
-"""Name of a secret, and the place where it lies."""
+Finding = tuple[str, str]
+"""Name of a secret, and where it was found."""
 
 CANARY = "/tmp/canary"
 
@@ -50,33 +50,33 @@ json.dump(found, sys.stdout)
 
 
 @pytest.fixture(scope="module")
-def found(lab: Lab) -> dict[str, list[Find]]:
-    """What lies about on each machine, one canary included that is put there."""
+def found(lab: Lab) -> dict[str, list[Finding]]:
+    """Exposed secrets on each machine, including a canary planted to test the search."""
 
-    def search(box: Box) -> list[Find]:
+    def search(box: Box) -> list[Finding]:
         canary = secrets.token_hex(16)
         box.output(f"printf %s {canary} > {CANARY}; chmod 0644 {CANARY}; echo {canary} | systemd-cat")
-        finds = box.python(SEARCH, {**lab.secrets, "canary": canary}, root=True)
+        findings = box.python(SEARCH, {**lab.secrets, "canary": canary}, root=True)
         box.output(f"rm {CANARY}")
-        return [(name, place) for name, place in finds]
+        return [(name, place) for name, place in findings]
 
     return lab.everywhere(search)
 
 
-def test_no_secret_lies_about(any_machine: Box, lab: Lab, found: dict[str, list[Find]]) -> None:
-    """Not on a command line, in an environment, in the journal, nor in a file that others may read."""
+def test_no_secret_is_exposed(any_machine: Box, lab: Lab, found: dict[str, list[Finding]]) -> None:
+    """Checks command lines, environments, the journal, and files that other users can read."""
     assert len(lab.secrets) >= 4
-    assert [find for find in found[any_machine.name] if find[0] != "canary"] == []
+    assert [finding for finding in found[any_machine.name] if finding[0] != "canary"] == []
 
 
-def test_the_search_finds_what_lies_about(any_machine: Box, found: dict[str, list[Find]]) -> None:
-    """Without this, a search that is broken would look like a machine that is clean."""
+def test_the_search_finds_a_planted_secret(any_machine: Box, found: dict[str, list[Finding]]) -> None:
+    """A broken search would find nothing and pass the test above."""
     places = {place for name, place in found[any_machine.name] if name == "canary"}
     assert {CANARY, "the journal"} <= places
 
 
-def test_credentials_are_for_root_alone(backend: Box) -> None:
-    """systemd hands them to the service; nobody else needs to read them."""
+def test_credentials_are_readable_by_root_only(backend: Box) -> None:
+    """systemd passes them to the service, so no other user needs access."""
     settings = backend.role("app")
     folder, names = f"{settings['__app_settings']}/credentials", settings["__app_credentials"]
     assert backend.root_output(f"ls {folder}").split() == sorted(names)
@@ -84,8 +84,8 @@ def test_credentials_are_for_root_alone(backend: Box) -> None:
     assert modes == ["700 root"] + ["600 root"] * len(names)
 
 
-def test_passwords_of_redis_are_kept_as_hashes(redis: Box, lab: Lab) -> None:
-    """Who reads the file of accounts cannot log in with what is in it."""
+def test_redis_passwords_are_stored_as_hashes(redis: Box, lab: Lab) -> None:
+    """The account file does not contain usable passwords."""
     accounts = redis.root_output("cat /etc/redis/users.acl")
     assert "#" in accounts
     assert not [name for name, value in lab.secrets.items() if value in accounts]

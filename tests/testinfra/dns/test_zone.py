@@ -1,4 +1,4 @@
-"""The zone as it is on the wire, asked from the client: what it says, and what it refuses to say."""
+"""The name servers' answers and refusals, queried from the client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lab.waiting import SLOW
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer of the name server."""
+    """A response from a name server."""
 
     status: str
     flags: frozenset[str]
@@ -26,8 +26,8 @@ class Reply:
         return [data for _, _, type_, data in self.answer if type_ == kind]
 
 
-def ask(client: Box, nameserver: Box, *questions: str) -> list[Reply]:
-    """One reply for each question, in one command."""
+def query(client: Box, nameserver: Box, *questions: str) -> list[Reply]:
+    """Run all queries in one remote command. Return a reply for each."""
     common = f"@{nameserver.address} +yaml +tries=2 +time={2 * SLOW} +norecurse"
     printed = client.output("; ".join(f"dig {common} {question}" for question in questions))
     return [_reply(entry["message"]["response_message_data"]) for entry in yaml.safe_load(printed)]
@@ -42,108 +42,108 @@ def _reply(message: dict[str, object]) -> Reply:
 
 
 @pytest.fixture(scope="module")
-def turns(client: Box, nameserver: Box, lab: Lab) -> list[Reply]:
-    """The same question, again and again."""
-    return ask(client, nameserver, *[f"{lab.site_name} A"] * (10 * len(lab.www_addresses)))
+def rotation(client: Box, nameserver: Box, lab: Lab) -> list[Reply]:
+    """Replies to repeated queries for www."""
+    return query(client, nameserver, *[f"{lab.site_name} A"] * (10 * len(lab.www_addresses)))
 
 
-def test_www_is_every_frontend(turns: list[Reply], lab: Lab) -> None:
-    """No address is left out, and no other is in."""
-    assert {frozenset(reply.data("A")) for reply in turns} == {frozenset(lab.www_addresses)}
+def test_www_is_every_frontend(rotation: list[Reply], lab: Lab) -> None:
+    """Each reply contains all frontends and no other address."""
+    assert {frozenset(reply.data("A")) for reply in rotation} == {frozenset(lab.www_addresses)}
 
 
-def test_each_frontend_comes_first_as_often_as_the_others(turns: list[Reply], lab: Lab) -> None:
-    """This is the load balancing: most programs take the first address."""
-    first = Counter(reply.data("A")[0] for reply in turns)
-    share = len(turns) / len(lab.www_addresses)
+def test_each_frontend_is_listed_first_equally_often(rotation: list[Reply], lab: Lab) -> None:
+    """Most programs connect to the first address, so its rotation balances the load."""
+    first = Counter(reply.data("A")[0] for reply in rotation)
+    share = len(rotation) / len(lab.www_addresses)
     assert set(first) == set(lab.www_addresses)
     assert min(first.values()) >= share / 2, first
 
 
-def test_www_may_be_kept_as_long_as_the_inventory_says(turns: list[Reply], nameserver: Box) -> None:
-    """The TTL is how long a user goes on asking a frontend that was taken out."""
-    assert {ttl for reply in turns for _, ttl, _, _ in reply.answer} == {nameserver.role("bind")["bind_ttl_seconds"]}
+def test_ttl_of_www_matches_the_inventory(rotation: list[Reply], nameserver: Box) -> None:
+    """The TTL limits how long clients keep using a frontend that was removed."""
+    assert {ttl for reply in rotation for _, ttl, _, _ in reply.answer} == {nameserver.role("bind")["bind_ttl_seconds"]}
 
 
-def test_it_answers_with_authority(turns: list[Reply]) -> None:
-    """A resolver believes `aa`; without it the zone is not loaded, whatever else the answer says."""
-    assert {reply.status for reply in turns} == {"NOERROR"}
-    assert all("aa" in reply.flags for reply in turns)
+def test_answers_are_authoritative(rotation: list[Reply]) -> None:
+    """The `aa` flag shows that the server has loaded the zone."""
+    assert {reply.status for reply in rotation} == {"NOERROR"}
+    assert all("aa" in reply.flags for reply in rotation)
 
 
-def test_the_zone_names_its_servers(client: Box, nameserver: Box, lab: Lab) -> None:
-    """SOA and NS are what another name server goes by."""
-    soa, ns = ask(client, nameserver, f"{lab.domain} SOA", f"{lab.domain} NS")
+def test_soa_and_ns_name_the_servers(client: Box, nameserver: Box, lab: Lab) -> None:
+    """Other name servers rely on SOA and NS records."""
+    soa, ns = query(client, nameserver, f"{lab.domain} SOA", f"{lab.domain} NS")
     assert soa.data("SOA")[0].split()[0] == f"{nameserver.vars['bind_primary']}.{lab.domain}."
     assert set(ns.data("NS")) == {f"{name}.{lab.domain}." for name in lab.names("dns")}
 
 
-def test_every_machine_has_its_name_both_ways(client: Box, nameserver: Box, lab: Lab) -> None:
-    """Logs show addresses: the reverse zone turns them into names."""
-    forward = ask(client, nameserver, *[f"{box.name}.{lab.domain} A" for box in lab])
-    reverse = ask(client, nameserver, *[f"-x {box.address}" for box in lab])
+def test_every_machine_has_forward_and_reverse_records(client: Box, nameserver: Box, lab: Lab) -> None:
+    """Reverse records turn the addresses in logs into names."""
+    forward = query(client, nameserver, *[f"{box.name}.{lab.domain} A" for box in lab])
+    reverse = query(client, nameserver, *[f"-x {box.address}" for box in lab])
     assert [reply.data("A") for reply in forward] == [[box.address] for box in lab]
     assert [reply.data("PTR") for reply in reverse] == [[f"{box.name}.{lab.domain}."] for box in lab]
 
 
-def test_the_zones_agree_on_every_server(client: Box, lab: Lab) -> None:
-    """Two servers with two serials are two truths."""
-    serials = {ask(client, server, f"{lab.domain} SOA")[0].data("SOA")[0].split()[2] for server in lab.tier("dns")}
+def test_zone_serial_is_the_same_on_every_server(client: Box, lab: Lab) -> None:
+    """Servers with different serials give different answers."""
+    serials = {query(client, server, f"{lab.domain} SOA")[0].data("SOA")[0].split()[2] for server in lab.tier("dns")}
     assert len(serials) == 1
 
 
-def test_answers_come_over_tcp_too(client: Box, nameserver: Box, lab: Lab) -> None:
-    """A long answer is asked for again over TCP."""
-    (reply,) = ask(client, nameserver, f"+tcp {lab.site_name} A")
+def test_queries_over_tcp_are_answered(client: Box, nameserver: Box, lab: Lab) -> None:
+    """Resolvers retry truncated answers over TCP."""
+    (reply,) = query(client, nameserver, f"+tcp {lab.site_name} A")
     assert set(reply.data("A")) == set(lab.www_addresses)
 
 
 @pytest.mark.parametrize("kind", ["A", "AAAA", "TXT"])
-def test_an_unknown_name_does_not_exist(client: Box, nameserver: Box, lab: Lab, kind: str) -> None:
-    """No wildcard: a typing error must not end at a frontend."""
-    (reply,) = ask(client, nameserver, f"nobody.{lab.domain} {kind}")
+def test_an_unknown_name_returns_nxdomain(client: Box, nameserver: Box, lab: Lab, kind: str) -> None:
+    """Without a wildcard record, a mistyped name does not lead to a frontend."""
+    (reply,) = query(client, nameserver, f"unknown.{lab.domain} {kind}")
     assert (reply.status, reply.answer) == ("NXDOMAIN", ())
 
 
-def test_a_known_name_without_such_a_record_exists(client: Box, nameserver: Box, lab: Lab) -> None:
-    """NXDOMAIN for AAAA would make resolvers forget the A records as well."""
-    (reply,) = ask(client, nameserver, f"{lab.site_name} AAAA")
+def test_a_missing_record_type_returns_noerror(client: Box, nameserver: Box, lab: Lab) -> None:
+    """NXDOMAIN for AAAA would make resolvers treat the A records as missing too."""
+    (reply,) = query(client, nameserver, f"{lab.site_name} AAAA")
     assert (reply.status, reply.answer) == ("NOERROR", ())
 
 
-def test_an_unknown_address_has_no_name(client: Box, nameserver: Box, lab: Lab) -> None:
-    """The opposite of the reverse records."""
+def test_an_unused_address_has_no_reverse_record(client: Box, nameserver: Box, lab: Lab) -> None:
+    """Reverse records exist for the lab's machines only."""
     network = ipaddress.ip_network(f"{nameserver.address}/24", strict=False)
     free = next(str(address) for address in network.hosts() if str(address) not in lab.addresses("all"))
-    (reply,) = ask(client, nameserver, f"-x {free}")
+    (reply,) = query(client, nameserver, f"-x {free}")
     assert (reply.status, reply.answer) == ("NXDOMAIN", ())
 
 
-def test_it_asks_nobody_on_behalf_of_others(client: Box, nameserver: Box) -> None:
-    """An open resolver is a weapon against third parties."""
-    (reply,) = ask(client, nameserver, "+recurse deb.debian.org A")
+def test_recursion_is_refused(client: Box, nameserver: Box) -> None:
+    """Open resolvers can be abused for amplification attacks."""
+    (reply,) = query(client, nameserver, "+recurse deb.debian.org A")
     assert (reply.status, reply.answer) == ("REFUSED", ())
     assert "ra" not in reply.flags
 
 
-def test_the_whole_zone_is_given_to_nobody(client: Box, nameserver: Box, lab: Lab) -> None:
-    """A zone transfer is a map of the network."""
+def test_zone_transfer_is_refused(client: Box, nameserver: Box, lab: Lab) -> None:
+    """A zone transfer would reveal every machine in the network."""
     transfer = client.run(f"dig @{nameserver.address} +tries=1 +time={2 * SLOW} {lab.domain} AXFR").stdout
     assert "Transfer failed" in transfer
     assert not any(address in transfer for address in lab.addresses("backends"))
 
 
 @pytest.mark.parametrize("name", ["version.bind", "hostname.bind", "id.server", "authors.bind"])
-def test_it_does_not_tell_what_it_runs(client: Box, nameserver: Box, name: str) -> None:
-    """A version tells which holes to try."""
-    (reply,) = ask(client, nameserver, f"{name} CH TXT")
+def test_server_identity_is_hidden(client: Box, nameserver: Box, name: str) -> None:
+    """A version number helps attackers to find known vulnerabilities."""
+    (reply,) = query(client, nameserver, f"{name} CH TXT")
     assert reply.data("TXT") == []
 
 
-def test_nobody_may_change_it_over_the_network(client: Box, nameserver: Box, lab: Lab) -> None:
-    """The inventory alone says what is in the zone."""
+def test_dynamic_updates_are_refused(client: Box, nameserver: Box, lab: Lab) -> None:
+    """Zone data comes from the inventory only."""
     update = f"server {nameserver.address}\\nupdate add intruder.{lab.domain} 60 A {client.address}\\nsend\\n"
     refused = client.run("printf '%%b' %s | nsupdate -t 3 2>&1", update)
     assert refused.failed
     assert "REFUSED" in refused.stdout
-    assert ask(client, nameserver, f"intruder.{lab.domain} A")[0].status == "NXDOMAIN"
+    assert query(client, nameserver, f"intruder.{lab.domain} A")[0].status == "NXDOMAIN"

@@ -1,4 +1,4 @@
-"""Each frontend passes the dynamic routes to every backend, and tells them the truth about the client."""
+"""Each frontend proxies dynamic routes to every backend, with the client's real address."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tests.testinfra.browser import Browser, Request, summary
 
 
 @pytest.mark.rotation
-def test_it_reaches_every_backend(browser: Browser, frontend: Box, lab: Lab) -> None:
-    """A backend that one frontend cannot reach is missing for a third of the users."""
+def test_frontend_reaches_every_backend(browser: Browser, frontend: Box, lab: Lab) -> None:
+    """Each frontend needs its own connection to every backend."""
     answers = browser.get_repeatedly("/perfil", 4 * len(lab.tier("backends")), frontend=frontend)
     assert {answer.status for answer in answers} == {401}, summary(answers)
     assert {answer.backend for answer in answers} == set(lab.names("backends"))
 
 
 @pytest.mark.rotation
-def test_it_gives_every_backend_its_share(browser: Browser, frontend: Box, lab: Lab) -> None:
-    """No stickiness: a user's requests go to whoever is next."""
+def test_requests_are_balanced_across_backends(browser: Browser, frontend: Box, lab: Lab) -> None:
+    """Without sticky sessions, requests go to the backends in turn."""
     backends = lab.names("backends")
     shares = Counter(
         answer.backend for answer in browser.get_repeatedly("/perfil", 10 * len(backends), frontend=frontend)
@@ -31,25 +31,27 @@ def test_it_gives_every_backend_its_share(browser: Browser, frontend: Box, lab: 
 
 
 @pytest.mark.rotation
-def test_a_backend_says_its_name_for_people(browser: Browser, frontend: Box, lab: Lab) -> None:
-    """`servidor` is what the page shows, and has to be the machine that answered."""
+def test_displayed_server_name_matches_the_backend(browser: Browser, frontend: Box, lab: Lab) -> None:
+    """The page shows `servidor`, which must be the machine that answered."""
     answers = browser.get_repeatedly("/status", 2 * len(lab.tier("backends")), frontend=frontend)
-    said = {answer.backend: answer.json["servidor"] for answer in answers}
-    assert said == {box.name: box.vars["app_server_name"] for box in lab.tier("backends")}
+    names = {answer.backend: answer.json["servidor"] for answer in answers}
+    assert names == {box.name: box.vars["app_server_name"] for box in lab.tier("backends")}
 
 
-def test_one_id_follows_a_request_through_both_logs(browser: Browser, frontend: Box, lab: Lab) -> None:
-    """One search finds what a user complains about, on whichever machines it happened."""
+def test_request_id_appears_in_both_logs(browser: Browser, frontend: Box, lab: Lab) -> None:
+    """One search finds a request on all machines that handled it."""
     answer = browser.get("/status", frontend=frontend)
-    outside = logged_by_frontend(frontend, answer.request_id)
-    inside = logged_by_backend(lab[answer.backend], answer.request_id)
-    assert (outside["uri"], outside["status"], outside["frontend"]) == ("/status", 200, frontend.name)
-    assert outside["upstream"].startswith(f"{lab[answer.backend].address}:")
-    assert [(line["path"], line["status"], line["backend"]) for line in inside] == [("/status", 200, answer.backend)]
+    frontend_line = logged_by_frontend(frontend, answer.request_id)
+    backend_lines = logged_by_backend(lab[answer.backend], answer.request_id)
+    assert (frontend_line["uri"], frontend_line["status"], frontend_line["frontend"]) == ("/status", 200, frontend.name)
+    assert frontend_line["upstream"].startswith(f"{lab[answer.backend].address}:")
+    assert [(line["path"], line["status"], line["backend"]) for line in backend_lines] == [
+        ("/status", 200, answer.backend)
+    ]
 
 
-def test_a_refused_request_is_logged_by_the_path_that_was_asked_for(browser: Browser, frontend: Box) -> None:
-    """Who looks for a broken link needs the path; what stands in a query may be private."""
+def test_a_rejected_request_is_logged_with_its_path(browser: Browser, frontend: Box) -> None:
+    """The path helps to find broken links. The query string is omitted because it may contain private data."""
     answer = browser.get("/missing?token=private", frontend=frontend)
     line = logged_by_frontend(frontend, answer.request_id)
     assert (line["uri"], line["status"]) == ("/missing", 404)
@@ -57,31 +59,31 @@ def test_a_refused_request_is_logged_by_the_path_that_was_asked_for(browser: Bro
 
 
 def test_a_client_cannot_choose_its_request_id(browser: Browser, frontend: Box) -> None:
-    """Otherwise a stranger writes into the search of somebody else's request."""
+    """Otherwise a client could forge log entries for another request's ID."""
     answer = browser.get("/status", frontend=frontend, headers={"X-Request-Id": "forged-by-the-client"})
     assert answer.request_id not in ("", "forged-by-the-client")
 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "X-Client-IP"])
 def test_a_client_cannot_choose_its_address(browser: Browser, frontend: Box, lab: Lab, name: str) -> None:
-    """The limit on failed logins counts by address, and the log is evidence."""
+    """The failed-login limit and the logs rely on the client's address."""
     forged = "for=203.0.113.7" if name == "Forwarded" else "203.0.113.7"
     answer = browser.get("/perfil", frontend=frontend, headers={name: forged})
-    outside = logged_by_frontend(frontend, answer.request_id)
-    (inside,) = logged_by_backend(lab[answer.backend], answer.request_id)
-    assert (outside["client"], inside["client"]) == (browser.client.address,) * 2
+    frontend_line = logged_by_frontend(frontend, answer.request_id)
+    (backend_line,) = logged_by_backend(lab[answer.backend], answer.request_id)
+    assert (frontend_line["client"], backend_line["client"]) == (browser.client.address,) * 2
 
 
 def test_a_client_cannot_choose_the_host_of_a_redirect(ana: Browser, frontend: Box) -> None:
-    """A forged X-Forwarded-Host would send a user who logs out to somebody else's site."""
+    """A forged X-Forwarded-Host could redirect users to another site after logout."""
     headers = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https", "Accept": "text/html"}
     answer = ana.logout(frontend=frontend, headers=headers)
     assert answer.status == 303
     assert "evil.example" not in answer.header("Location")
 
 
-def test_no_dynamic_answer_is_kept(browser: Browser, frontend: Box, nginx: Any) -> None:
-    """A profile in a cache is a profile for the next user."""
+def test_dynamic_responses_are_not_cached(browser: Browser, frontend: Box, nginx: Any) -> None:
+    """A cached profile could be served to another user."""
     answers = browser.send([Request(path=route, frontend=frontend) for route in nginx["nginx_dynamic_routes"]])
     assert {answer.header("Cache-Control") for answer in answers} == {"no-store"}
     assert all("Cookie" in answer.header("Vary") for answer in answers)
@@ -89,8 +91,8 @@ def test_no_dynamic_answer_is_kept(browser: Browser, frontend: Box, nginx: Any) 
     assert all(answer.backend for answer in answers)
 
 
-def test_a_new_connection_is_to_be_had(ana: Browser, frontend: Box, nginx: Any, lab: Lab) -> None:
-    """A browser keeps its connection, and with it the frontend: here the frontend closes it after the answer."""
+def test_new_connection_routes_close_the_connection(ana: Browser, frontend: Box, nginx: Any, lab: Lab) -> None:
+    """Browsers stay on a frontend while its connection is open. These routes close it, so the next request can move."""
     for route in nginx["nginx_closing_routes"]:
         kept, closed = ana.send([Request(path=path, frontend=frontend) for path in (route, f"/conexao-nova{route}")])
         assert (kept.status, closed.status) == (200, 200)
@@ -99,15 +101,15 @@ def test_a_new_connection_is_to_be_had(ana: Browser, frontend: Box, nginx: Any, 
         assert set(closed.json) == set(kept.json)
 
 
-def test_one_backend_can_be_asked_how_it_is(browser: Browser, frontend: Box, lab: Lab) -> None:
-    """The page watches each of them; who is next in turn would report another one every time."""
+def test_status_of_a_single_backend_is_available(browser: Browser, frontend: Box, lab: Lab) -> None:
+    """The page monitors each backend, and the balanced route would return a different one each time."""
     answers = {box.name: browser.get(f"/status/{box.name}", frontend=frontend) for box in lab.tier("backends")}
     assert {name: answer.backend for name, answer in answers.items()} == {name: name for name in answers}
     assert {answer.status for answer in answers.values()} == {200}
 
 
 @pytest.mark.parametrize("path", ["/status/", "/status/redis1", "/status/backend1/metrics", "/conexao-nova/login"])
-def test_nothing_else_is_passed_on(browser: Browser, frontend: Box, path: str) -> None:
-    """A path that somebody makes up leads to no machine."""
+def test_other_paths_are_not_proxied(browser: Browser, frontend: Box, path: str) -> None:
+    """Only known routes and backend names reach a machine."""
     answer = browser.get(path, frontend=frontend)
     assert (answer.status, answer.backend) == (404, "")
