@@ -1,4 +1,4 @@
-"""The database has the accounts of the inventory, each with its few rights, from its few addresses."""
+"""The database has only the inventory's accounts, with minimal privileges and restricted source addresses."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from lab.machines import Box, Lab
 
 RUN = """
 import json, pymysql, sys
-told = json.load(sys.stdin)
+payload = json.load(sys.stdin)
 results = []
 try:
-    link = pymysql.connect(connect_timeout=3, autocommit=False, **told["login"])
+    link = pymysql.connect(connect_timeout=3, autocommit=False, **payload["login"])
 except pymysql.Error as error:
     results = [{"error": error.args[0]}]
 else:
-    for statement in told["statements"]:
+    for statement in payload["statements"]:
         with link.cursor() as cursor:
             try:
                 cursor.execute(statement)
@@ -38,33 +38,33 @@ def account(mysql: Box, number: int) -> dict[str, str]:
     return dict(mysql.vars["mysql_accounts"][number])
 
 
-def sql(speaker: Box, mysql: Box, user: str, password: str, *statements: str) -> list[Any]:
-    """Results of statements that a machine of the network gives, rolled back; an error as `{"error": number}`."""
+def sql(source: Box, mysql: Box, user: str, password: str, *statements: str) -> list[Any]:
+    """Run statements from another machine and roll them back. An error is `{"error": number}`."""
     login = {
         "host": mysql.address,
         "user": user,
         "password": password,
         "database": mysql.role("mysql")["mysql_database"],
     }
-    python = f"{speaker.role('app')['__app_root']}/current/bin/python"  # it brings the driver
-    return list(speaker.python(RUN, {"login": login, "statements": statements}, python=python))
+    python = f"{source.role('app')['__app_root']}/current/bin/python"  # includes the driver
+    return list(source.python(RUN, {"login": login, "statements": statements}, python=python))
 
 
 def as_root(mysql: Box, statement: str) -> list[list[str]]:
-    """Rows that the administrator of the machine sees."""
+    """Run a statement as root on the machine, and return its rows."""
     printed = mysql.root_output("mariadb --batch --skip-column-names --execute=%s", statement)
     return [line.split("\t") for line in printed.splitlines()]
 
 
-def test_its_accounts_are_those_of_the_inventory(mysql: Box) -> None:
-    """No account too many, none from anywhere: not even root over the network."""
+def test_accounts_match_the_inventory(mysql: Box) -> None:
+    """No other account, not even root, may connect over the network."""
     rows = as_root(mysql, "SELECT User, Host FROM mysql.user WHERE Host NOT IN ('localhost')")
     expected = {(account["name"], host) for account in mysql.vars["mysql_accounts"] for host in account["hosts"]}
     assert {(user, host) for user, host in rows} == expected
 
 
-def test_nobody_is_let_in_without_a_name(mysql: Box) -> None:
-    """Anonymous accounts came with older installations."""
+def test_there_are_no_anonymous_accounts(mysql: Box) -> None:
+    """Some installations create anonymous accounts by default."""
     assert as_root(mysql, "SELECT Host FROM mysql.user WHERE User = ''") == []
 
 
@@ -90,11 +90,11 @@ def test_an_unknown_account_is_refused(mysql: Box, lab: Lab) -> None:
 
 
 def test_the_right_password_from_another_machine_is_refused(mysql: Box) -> None:
-    """Stolen from a backend, it is worth nothing elsewhere: here the firewall lets it pass, the account does not."""
+    """A stolen password works only from a backend: here the firewall allows the connection, the account does not."""
     app = account(mysql, 0)
     login = {"host": mysql.address, "user": app["name"], "password": app["password"]}
-    told = mysql.python(RUN, {"login": login, "statements": ["SELECT 1"]})
-    assert told[0]["error"] in {ACCESS_DENIED, HOST_NOT_ALLOWED}
+    results = mysql.python(RUN, {"login": login, "statements": ["SELECT 1"]})
+    assert results[0]["error"] in {ACCESS_DENIED, HOST_NOT_ALLOWED}
 
 
 @pytest.mark.parametrize(
@@ -116,16 +116,16 @@ def test_the_right_password_from_another_machine_is_refused(mysql: Box) -> None:
         "SET GLOBAL max_connections = @@max_connections",
     ],
 )
-def test_the_app_may_do_nothing_but_look_users_up(mysql: Box, lab: Lab, statement: str) -> None:
-    """Who takes over a backend, or finds a hole for SQL, can neither make users nor change or remove them."""
+def test_the_app_cannot_run_other_statements(mysql: Box, lab: Lab, statement: str) -> None:
+    """An attacker who controls a backend cannot create, change or delete users."""
     app = account(mysql, 0)
     (result,) = sql(lab.tier("backends")[0], mysql, app["name"], app["password"], statement)
     assert isinstance(result, dict), f"allowed: {result}"
     assert result["error"] in REFUSED
 
 
-def test_the_app_may_renew_a_hash(mysql: Box, lab: Lab) -> None:
-    """Stronger parameters of the hash reach a user at the next login."""
+def test_the_app_can_update_password_hashes(mysql: Box, lab: Lab) -> None:
+    """The app rehashes passwords at login when the parameters change."""
     app = account(mysql, 0)
     (result,) = sql(
         lab.tier("backends")[0],
@@ -137,8 +137,8 @@ def test_the_app_may_renew_a_hash(mysql: Box, lab: Lab) -> None:
     assert result == []
 
 
-def test_the_administrators_account_touches_users_alone(mysql: Box, lab: Lab) -> None:
-    """It makes and changes users; the rest of the server is not its business."""
+def test_the_administrator_can_change_only_users(mysql: Box, lab: Lab) -> None:
+    """The account manages users and needs no other privileges."""
     administrator = account(mysql, 1)
     statements = ("UPDATE users SET nome = nome WHERE id = 0", "DROP TABLE lab_test", "SELECT * FROM mysql.user")
     allowed, *refused = sql(
@@ -148,15 +148,15 @@ def test_the_administrators_account_touches_users_alone(mysql: Box, lab: Lab) ->
     assert {result["error"] for result in refused} <= REFUSED
 
 
-def test_passwords_are_kept_as_argon2id(mysql: Box, demo_users: list[dict[str, str]]) -> None:
-    """A copy of the table tells nobody's password."""
+def test_passwords_are_stored_as_argon2id_hashes(mysql: Box, demo_users: list[dict[str, str]]) -> None:
+    """A leaked table must not reveal passwords."""
     rows = as_root(mysql, f"SELECT usuario, senha_hash FROM {mysql.role('mysql')['mysql_database']}.users")
     assert {user["usuario"] for user in demo_users} <= {name for name, _ in rows}
     assert [name for name, kept in rows if not kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")] == []
 
 
 def test_each_schema_file_was_applied_once(mysql: Box) -> None:
-    """The table of versions is how the next change knows where it stands."""
+    """The version table determines which schema files still have to be applied."""
     database = mysql.role("mysql")["mysql_database"]
     applied = [row[0] for row in as_root(mysql, f"SELECT version FROM {database}.schema_version ORDER BY version")]
     files = mysql.role("mysql")["mysql_schema_files"]

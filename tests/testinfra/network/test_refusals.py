@@ -1,4 +1,4 @@
-"""What is not in order is refused, in the same words whoever answers, and breaks nothing."""
+"""Invalid and hostile requests are rejected consistently, without side effects."""
 
 from __future__ import annotations
 
@@ -21,31 +21,33 @@ BODY_MEGABYTES = 10
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _forgiven(lab: Lab, client: Box) -> Iterator[None]:
-    """Failed logins of these tests do not count against the client's address: others log in from there."""
+def _reset_failed_logins(lab: Lab, client: Box) -> Iterator[None]:
+    """Reset the failed-login count of the client's address, which other tests log in from."""
     yield
     for redis in lab.tier("redis"):
         run_commands(lab.tier("backends")[0], redis, as_admin(redis), ["DEL", f"login:address:{client.address}"])
 
 
 @pytest.fixture
-def stranger() -> str:
-    """A user who does not exist and whom nobody tried before."""
+def unknown_user() -> str:
+    """A new name that belongs to no user and has no failed logins."""
     return f"ninguem-{secrets.token_hex(6)}"
 
 
-def test_nobody_is_logged_in_without_a_cookie(browser: Browser) -> None:
-    """The opposite of everything else."""
+def test_a_request_without_a_cookie_is_unauthorized(browser: Browser) -> None:
+    """The profile requires a session."""
     answer = browser.get("/perfil")
     assert (answer.status, set(answer.json)) == (401, {"erro"})
 
 
 def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(
-    browser: Browser, stranger: str, app: Any, demo_users: list[dict[str, str]]
+    browser: Browser, unknown_user: str, app: Any, demo_users: list[dict[str, str]]
 ) -> None:
-    """Otherwise anybody may ask who has an account: neither text nor time tells. And a mistake locks nobody out."""
+    """Neither text nor timing may reveal which accounts exist. A few mistakes must not lock the user out."""
     user = demo_users[0]
-    wrong, unknown = ([browser.login(name, "errada-errada") for _ in range(3)] for name in (user["usuario"], stranger))
+    wrong, unknown = (
+        [browser.login(name, "errada-errada") for _ in range(3)] for name in (user["usuario"], unknown_user)
+    )
     assert browser.login(user["usuario"], user["senha"]).status == 200
     assert {(answer.status, answer.body) for answer in wrong} == {(401, unknown[0].body)}
     assert {(answer.status, answer.body) for answer in unknown} == {(401, unknown[0].body)}
@@ -69,8 +71,8 @@ def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(
         ("\uff07 or 1=1 -- ", "x"),
     ],
 )
-def test_sql_in_the_fields_is_a_name_like_any_other(browser: Browser, ana: Browser, user: str, password: str) -> None:
-    """It is looked up, it is not found, and the table is still there."""
+def test_sql_injection_in_login_fields_fails(browser: Browser, ana: Browser, user: str, password: str) -> None:
+    """The input is treated as a user name, and the database is unchanged."""
     answer = browser.login(user, password, cookie="")
     assert (answer.status, set(answer.json)) == (401, {"erro"})
     assert ana.get("/perfil").status == 200
@@ -99,16 +101,16 @@ def test_sql_in_the_fields_is_a_name_like_any_other(browser: Browser, ana: Brows
         ({"Content-Type": "application/xml"}, "<usuario>ana</usuario>"),
     ],
 )
-def test_a_login_that_cannot_be_read_is_a_bad_request(browser: Browser, headers: dict[str, str], body: str) -> None:
-    """Never an error of the server, and never a failed login of somebody."""
+def test_a_malformed_login_is_a_bad_request(browser: Browser, headers: dict[str, str], body: str) -> None:
+    """It is neither a server error nor counted as a failed login."""
     answer = browser.post("/login", headers=headers, body=body)
     assert (answer.status, set(answer.json)) == (400, {"erro"})
     assert answer.backend
 
 
 @pytest.mark.parametrize("framing", [[], ["--header", "Transfer-Encoding: chunked"]], ids=["length", "chunked"])
-def test_ten_megabytes_are_too_much(browser: Browser, client: Box, lab: Lab, framing: list[str]) -> None:
-    """A login is less than a kilobyte: nginx stops reading, with or without a length told before."""
+def test_a_ten_megabyte_body_is_too_large(browser: Browser, client: Box, lab: Lab, framing: list[str]) -> None:
+    """nginx rejects the body itself, with or without a Content-Length."""
     client.output("head -c %s /dev/zero | tr '\\0' a > /tmp/large", f"{BODY_MEGABYTES}M")
     options = ["--data-binary", "@/tmp/large", *framing]
     answers = browser.send(
@@ -122,8 +124,8 @@ def test_ten_megabytes_are_too_much(browser: Browser, client: Box, lab: Lab, fra
     assert {(answer.status, answer.backend) for answer in answers} == {(413, "")}, summary(answers)
 
 
-def test_a_body_just_above_the_limit_is_too_much(browser: Browser, nginx: Any) -> None:
-    """And one just below it is only a login that cannot be right."""
+def test_a_body_just_above_the_limit_is_too_large(browser: Browser, nginx: Any) -> None:
+    """A body just below the limit reaches the app, which rejects it as invalid."""
     limit = nginx["nginx_max_body_kb"] * 1024
     head, tail = '{"usuario": "ana", "senha": "', '"}'
     above, below = (head + (limit + change - len(head + tail)) * "a" + tail for change in (1, -1))
@@ -151,15 +153,15 @@ def test_a_body_just_above_the_limit_is_too_much(browser: Browser, nginx: Any) -
         7000 * "A",
     ],
 )
-def test_a_garbage_cookie_is_nobody(browser: Browser, app: Any, value: str) -> None:
-    """Never an error of the server, and no session that the client chose."""
+def test_an_invalid_cookie_is_unauthorized(browser: Browser, app: Any, value: str) -> None:
+    """It causes no server error, and creates no session with an ID chosen by the client."""
     answer = browser.get("/perfil", cookie=f"{app['app_cookie_name']}={value}")
     assert (answer.status, set(answer.json)) == (401, {"erro"})
     assert answer.set_cookie(app["app_cookie_name"]) == ""
 
 
 def test_a_cookie_larger_than_any_header_is_a_bad_request(browser: Browser, frontend: Box, app: Any) -> None:
-    """nginx stops reading; the answer is in the client's format like any other."""
+    """nginx rejects it, with an error in the client's format."""
     program, person = browser.send(
         [
             Request(
@@ -172,10 +174,10 @@ def test_a_cookie_larger_than_any_header_is_a_bad_request(browser: Browser, fron
     assert (person.status, person.header("Content-Type").split(";")[0]) == (400, "text/html")
 
 
-def test_a_session_id_of_the_clients_choice_is_not_adopted(
+def test_a_session_id_chosen_by_the_client_is_not_adopted(
     browser: Browser, app: Any, demo_users: list[dict[str, str]]
 ) -> None:
-    """Session fixation: who plants a cookie in somebody's browser is not logged in when that person is."""
+    """Session fixation: an attacker who plants a cookie must not share the victim's session after login."""
     planted = 43 * "P"
     user = demo_users[0]
     answer = browser.login(user["usuario"], user["senha"], cookie=f"{app['app_cookie_name']}={planted}")
@@ -196,18 +198,18 @@ def test_a_session_id_of_the_clients_choice_is_not_adopted(
     ],
 )
 def test_an_unknown_method_is_refused(browser: Browser, method: str, path: str) -> None:
-    """Above all a GET never logs anybody out: an image on another site could do it."""
+    """In particular, GET must not log users out, or an image on another site could do so."""
     answer = browser.get(path, method=method)
     assert (answer.status, set(answer.json)) == (405, {"erro"})
 
 
-def test_what_is_no_http_is_refused(client: Box, frontend: Box) -> None:
-    """Garbage on the port ends with the connection, not with the server."""
-    told = client.run(
+def test_malformed_http_is_refused(client: Box, frontend: Box) -> None:
+    """Invalid data closes the connection without affecting the server."""
+    response = client.run(
         f"timeout {5 * SLOW} bash -c %s",
         f"exec 3<>/dev/tcp/{frontend.address}/80; printf '\\0\\1garbage\\r\\n\\r\\n' >&3; cat <&3",
     )
-    assert told.stdout.startswith("HTTP/1.1 400 ")
+    assert response.stdout.startswith("HTTP/1.1 400 ")
     assert frontend.is_active(*frontend.units)
 
 
@@ -225,28 +227,28 @@ def test_what_is_no_http_is_refused(client: Box, frontend: Box) -> None:
 def test_another_site_cannot_act_for_a_user(
     ana: Browser, demo_users: list[dict[str, str]], headers: dict[str, str]
 ) -> None:
-    """The browser sends the cookie along; that the user meant it is another question."""
+    """The browser attaches the cookie to cross-site requests, which the user may not have intended."""
     user = demo_users[1]
-    out, in_ = ana.send(
+    logout, login = ana.send(
         [
             Request(path="/logout", method="POST", headers=headers),
             ana.login_request(user["usuario"], user["senha"], headers=headers),
         ]
     )
-    assert (out.status, in_.status) == (403, 403)
+    assert (logout.status, login.status) == (403, 403)
     assert ana.get("/perfil").json["usuario"] == demo_users[0]["usuario"]
 
 
-def test_the_site_itself_may(ana: Browser) -> None:
-    """The positive case, as a browser sends it."""
+def test_same_origin_requests_are_allowed(ana: Browser) -> None:
+    """The CSRF protection must not block the site's own forms."""
     headers = {"Origin": ana.site_url, "Sec-Fetch-Site": "same-origin"}
     assert ana.logout(headers=headers).status == 204
 
 
-def test_a_password_leaves_no_trace_in_the_logs(browser: Browser, stranger: str, lab: Lab) -> None:
-    """A mistyped password is nearly the right one, and logs are read by many."""
+def test_passwords_are_not_logged(browser: Browser, unknown_user: str, lab: Lab) -> None:
+    """A mistyped password is close to the real one, and many people can read the logs."""
     password = secrets.token_hex(8)
-    answer = browser.login(stranger, password)
+    answer = browser.login(unknown_user, password)
     lines = [
         logged_by_frontend(lab[answer.frontend], answer.request_id),
         *logged_by_backend(lab[answer.backend], answer.request_id),
@@ -256,16 +258,16 @@ def test_a_password_leaves_no_trace_in_the_logs(browser: Browser, stranger: str,
     assert password not in str(lines)
 
 
-def test_guessing_is_stopped_whichever_servers_are_asked(
-    browser: Browser, stranger: str, lab: Lab, app: Any, demo_users: list[dict[str, str]]
+def test_failed_login_limit_is_shared_by_all_servers(
+    browser: Browser, unknown_user: str, lab: Lab, app: Any, demo_users: list[dict[str, str]]
 ) -> None:
-    """The limit is one for all servers, and no forged header resets it. Other users go on logging in."""
+    """Neither switching servers nor forging headers avoids the limit, and other users can still log in."""
     limit, frontends = app["app_login_failures_per_user"], lab.tier("frontends")
     assert len(frontends) * limit > limit, "one frontend alone proves nothing"
     guesses = browser.send(
         [
             browser.login_request(
-                stranger,
+                unknown_user,
                 f"palpite-{number}",
                 frontend=frontends[number % len(frontends)],
                 cookie="",
@@ -281,9 +283,9 @@ def test_guessing_is_stopped_whichever_servers_are_asked(
     assert [browser.login(user["usuario"], user["senha"]).status for user in demo_users[:2]] == [200, 200]
 
 
-def test_a_logged_in_user_does_not_notice_that_somebody_guesses(ana: Browser, browser: Browser, stranger: str) -> None:
-    """Hashing passwords costs processor time on purpose; the profile still comes."""
-    guesses = [browser.login_request(f"{stranger}-{number}", "errada-errada", cookie="") for number in range(8)]
+def test_password_guessing_does_not_affect_logged_in_users(ana: Browser, browser: Browser, unknown_user: str) -> None:
+    """Password hashing is deliberately expensive, but must not starve other requests."""
+    guesses = [browser.login_request(f"{unknown_user}-{number}", "errada-errada", cookie="") for number in range(8)]
     with ana.background_load("/perfil", at_least=3) as answers:
         assert {guess.status for guess in browser.send(guesses)} == {401}
     assert {answer.status for answer in answers} == {200}, summary(answers)

@@ -1,4 +1,4 @@
-"""The relay race: a user logs in once and stays logged in, whoever runs. From the client, by name, through DNS."""
+"""A user logs in once and stays logged in on every server. Requests come from the client and use DNS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab.machines import Box, Lab
 from tests.testinfra.browser import HTML, Answer, Browser, Request, logged_in, summary
 
 REQUESTS = 120
-"""Enough that each of nine pairs of frontend and backend has its turn many times."""
+"""Enough to use each of the nine pairs of frontend and backend many times."""
 
 
 def visits(answers: Sequence[Answer]) -> list[int]:
@@ -23,7 +23,7 @@ def visits(answers: Sequence[Answer]) -> list[int]:
 def test_a_user_stays_logged_in_on_every_server(
     ana: Browser, lab: Lab, demo_users: list[dict[str, str]], record_property: Callable[[str, object], None]
 ) -> None:
-    """This is what the whole system is for: one login, and every pair of frontend and backend knows the user."""
+    """The lab's main requirement: one login is valid for every pair of frontend and backend."""
     answers = ana.get_repeatedly("/perfil", REQUESTS)
     failed = [answer for answer in answers if answer.status != 200]
     pairs = {(answer.frontend, answer.backend) for answer in answers}
@@ -41,30 +41,30 @@ def test_a_user_stays_logged_in_on_every_server(
     assert {backend for _, backend in pairs} == set(lab.names("backends"))
 
 
-def test_visits_count_up_without_a_gap(ana: Browser) -> None:
-    """A server that kept its own count, or its own session, would show here at once."""
+def test_visit_count_increases_without_gaps(ana: Browser) -> None:
+    """A server that kept its own count or session would break the sequence."""
     assert visits(ana.get_repeatedly("/perfil", 30)) == list(range(1, 31))
 
 
-def test_visits_at_the_same_time_are_each_counted_once(ana: Browser) -> None:
-    """Eight requests at a time on three servers: a count that is read, raised and written loses some."""
+def test_concurrent_visits_are_each_counted_once(ana: Browser) -> None:
+    """A count that is not incremented atomically would lose visits."""
     answers = ana.get_concurrently("/perfil", 64, concurrency=8)
     assert {answer.status for answer in answers} == {200}, summary(answers)
     assert sorted(visits(answers)) == list(range(1, 65))
 
 
-def test_a_login_at_any_frontend_holds_at_every_other(
+def test_a_login_at_one_frontend_is_valid_at_every_other(
     new_browser: Callable[[], Browser], frontend: Box, lab: Lab, demo_users: list[dict[str, str]]
 ) -> None:
-    """No frontend keeps anything: whichever of them a user came in by, the next one may be another."""
+    """Frontends are stateless, and the next request may go to a different one."""
     user, browser = demo_users[0], new_browser()
     assert browser.login(user["usuario"], user["senha"], frontend=frontend).frontend == frontend.name
     answers = browser.send([Request(path="/perfil", frontend=other) for other in lab.tier("frontends")])
     assert [(answer.status, answer.frontend) for answer in answers] == [(200, name) for name in lab.names("frontends")]
 
 
-def test_a_profile_is_the_users_own(ana: Browser, demo_users: list[dict[str, str]]) -> None:
-    """Name and e-mail come from MySQL by way of the session."""
+def test_profile_shows_the_users_own_data(ana: Browser, demo_users: list[dict[str, str]]) -> None:
+    """Name and e-mail come from MySQL, through the session."""
     profile = ana.get("/perfil").json
     assert {key: profile[key] for key in ("usuario", "nome", "email")} == {
         key: demo_users[0][key] for key in ("usuario", "nome", "email")
@@ -72,18 +72,16 @@ def test_a_profile_is_the_users_own(ana: Browser, demo_users: list[dict[str, str
     assert profile["criada_em"] < profile["expira_em"]
 
 
-def test_a_profile_does_not_give_the_session_away(ana: Browser) -> None:
-    """`sessao` is shown on the page, and on screenshots of it: it must not be the cookie, nor a part of it."""
+def test_profile_does_not_expose_the_session_cookie(ana: Browser) -> None:
+    """`sessao` is displayed on the page, so it must not contain any part of the cookie."""
     answer = ana.get("/perfil")
     assert re.fullmatch(r"[0-9a-f]{6,16}", answer.json["sessao"])
     assert answer.json["sessao"] not in ana.cookie
     assert ana.cookie not in answer.body
 
 
-def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(
-    browser: Browser, demo_users: list[dict[str, str]], app: Any
-) -> None:
-    """HttpOnly, SameSite; Secure wherever the site speaks HTTPS."""
+def test_session_cookie_has_the_right_attributes(browser: Browser, demo_users: list[dict[str, str]], app: Any) -> None:
+    """Scripts and other sites must not be able to use the cookie. Secure is set where the site uses HTTPS."""
     answer = browser.login(demo_users[0]["usuario"], demo_users[0]["senha"])
     cookie = answer.set_cookie(app["app_cookie_name"])
     flags = {flag.strip().lower() for flag in cookie.split(";")[1:]}
@@ -94,7 +92,7 @@ def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(
 
 
 def test_logging_in_again_gives_a_new_session(ana: Browser, demo_users: list[dict[str, str]]) -> None:
-    """An id that was known before the login is worth nothing after it."""
+    """An ID known before the login must be invalid after it."""
     before = ana.cookie
     logged_in(ana, demo_users[0])
     assert ana.cookie != before
@@ -102,8 +100,8 @@ def test_logging_in_again_gives_a_new_session(ana: Browser, demo_users: list[dic
     assert ana.get("/perfil").json["visitas"] == 1
 
 
-def test_logging_out_once_is_logging_out_everywhere(ana: Browser, lab: Lab) -> None:
-    """On every frontend and, asked often enough, every backend: at once, also with a cookie that was kept."""
+def test_a_logout_ends_the_session_on_every_server(ana: Browser, lab: Lab) -> None:
+    """A saved cookie is invalid on every frontend and backend immediately."""
     kept = ana.kept_cookie
     assert ana.get("/perfil", cookie=kept).status == 200
     assert ana.logout().status == 204
@@ -118,30 +116,30 @@ def test_logging_out_once_is_logging_out_everywhere(ana: Browser, lab: Lab) -> N
 
 
 def test_logging_out_removes_the_cookie(ana: Browser) -> None:
-    """The browser forgets what is worth nothing any more."""
+    """The browser should not keep an invalid cookie."""
     assert ana.cookie
     ana.logout()
     assert ana.cookie == ""
 
 
-def test_logging_out_twice_does_no_harm(ana: Browser) -> None:
-    """A double click is no error."""
+def test_logging_out_twice_is_not_an_error(ana: Browser) -> None:
+    """A user may double-click the button."""
     assert [ana.logout().status for _ in range(2)] == [204, 204]
 
 
-def test_logging_out_at_one_computer_leaves_the_other_alone(
+def test_a_logout_does_not_affect_other_devices(
     ana: Browser, new_browser: Callable[[], Browser], demo_users: list[dict[str, str]]
 ) -> None:
-    """The telephone stays logged in when the computer is left."""
-    telephone = logged_in(new_browser(), demo_users[0])
+    """A logout ends one session, not all sessions of the user."""
+    phone = logged_in(new_browser(), demo_users[0])
     ana.logout()
-    assert telephone.get("/perfil").status == 200
+    assert phone.get("/perfil").status == 200
 
 
 def test_a_user_never_sees_the_session_of_another(
     ana: Browser, bruno: Browser, demo_users: list[dict[str, str]]
 ) -> None:
-    """Two users in turns and at the same time, over the same servers and connections: each sees only their own."""
+    """Alternating and concurrent requests of two users share the same servers and connections."""
     cookies = [user.kept_cookie for user in (ana, bruno)]
     answers = ana.send([Request(path="/perfil", cookie=cookie) for _ in range(20) for cookie in cookies])
     for turn, user in enumerate(demo_users[:2]):
@@ -159,7 +157,7 @@ def test_a_user_never_sees_the_session_of_another(
 def test_a_browser_without_javascript_logs_in_and_sees_the_profile(
     browser: Browser, demo_users: list[dict[str, str]]
 ) -> None:
-    """The form of the front page is enough."""
+    """The login form on the front page works without scripts."""
     user = demo_users[0]
     form = ["--data-urlencode", f"usuario={user['usuario']}", "--data-urlencode", f"senha={user['senha']}"]
     answer = browser.post("/login", headers=HTML, options=form)
@@ -170,8 +168,8 @@ def test_a_browser_without_javascript_logs_in_and_sees_the_profile(
 
 
 @pytest.mark.rotation
-def test_the_status_is_for_everybody(browser: Browser, lab: Lab) -> None:
-    """Who demonstrates the system sees from outside which server answers and how fast its neighbours are."""
+def test_status_is_public(browser: Browser, lab: Lab) -> None:
+    """It shows which server answered, and the latency of Redis and MySQL, without a login."""
     answers = browser.get_repeatedly("/status", 3 * len(lab.tier("backends")))
     assert {answer.status for answer in answers} == {200}, summary(answers)
     assert {answer.json["servidor"] for answer in answers} == {

@@ -1,4 +1,4 @@
-"""A run that was cut off between the configuration and its daemon is repaired by the next one."""
+"""A run interrupted after it wrote a configuration but before it restarted the daemon is repaired by the next run."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ CALLBACKS = Path(__file__).with_name("callbacks")
 
 @dataclass(frozen=True)
 class Case:
-    """One daemon: the role and the setting that change it, and how to see on a machine what it runs with."""
+    """One daemon: its role, a changed setting, and a function that reads the value in effect."""
 
     role: str
     tier: str
     variables: dict[str, Any]
-    runs_with: Callable[[Lab, Box], str]
+    effective_value: Callable[[Lab, Box], str]
     expected: str
 
 
-def redis_clients(lab: Lab, box: Box) -> str:
+def max_clients(lab: Lab, box: Box) -> str:
     return str(run_commands(lab.tier("backends")[0], box, as_admin(box), ["CONFIG", "GET", "maxclients"])[1][1])
 
 
-def app_window(lab: Lab, box: Box) -> str:
+def login_window(lab: Lab, box: Box) -> str:
     environment = box.root_output(f"tr '\\0' '\\n' < /proc/{box.main_pid(box.service)}/environ")
     return dict(line.split("=", 1) for line in environment.splitlines())["REVEZAMENTO_LOGIN_WINDOW_SECONDS"]
 
 
-def policy(lab: Lab, box: Box) -> str:
+def content_security_policy(lab: Lab, box: Box) -> str:
     headers = box.output("curl --silent --head %s", f"http://{box.vars['nginx_addresses'][0]}:{lab.site_port}/")
     return next(line.partition(": ")[2] for line in headers.splitlines() if line.startswith("Content-Security-Policy"))
 
@@ -68,9 +68,15 @@ CASES = [
         lambda _, box: box.root_output("mariadb --batch --skip-column-names --execute='SELECT @@max_connections'"),
         "101",
     ),
-    Case("redis", "redis", {"redis_maxclients": 1001}, redis_clients, "1001"),
-    Case("app", "backends", {"app_login_window_seconds": 301}, app_window, "301"),
-    Case("nginx", "frontends", {"nginx_content_security_policy": "default-src 'self'"}, policy, "default-src 'self'"),
+    Case("redis", "redis", {"redis_maxclients": 1001}, max_clients, "1001"),
+    Case("app", "backends", {"app_login_window_seconds": 301}, login_window, "301"),
+    Case(
+        "nginx",
+        "frontends",
+        {"nginx_content_security_policy": "default-src 'self'"},
+        content_security_policy,
+        "default-src 'self'",
+    ),
     Case(
         "bind",
         "dns",
@@ -85,8 +91,8 @@ ALL_VARIABLES = {name: value for case in CASES for name, value in case.variables
 
 
 @pytest.fixture(scope="module")
-def seen(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[str, str]]]:
-    """What each daemon ran with after the run that was cut off, and after the next one."""
+def effective_values(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[str, str]]]:
+    """Each daemon's value after the interrupted run and after the next one."""
     log = tmp_path_factory.mktemp("cut_off") / "ansible.log"
     at_daemon = {
         "CUT_OFF_AT": "daemon",
@@ -97,17 +103,17 @@ def seen(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
         for case in CASES:
             role = f"--tags={case.role}"
             code = run_playbook("site.yml", role, variables=case.variables, environment=at_daemon, log=log)
-            assert code == -signal.SIGKILL, f"{case.role} was not cut off at its daemon:\n{tail(log)}"
-        before = {case.role: case.runs_with(lab, lab.tier(case.tier)[0]) for case in CASES}
+            assert code == -signal.SIGKILL, f"{case.role} was not interrupted at its daemon:\n{tail(log)}"
+        before = {case.role: case.effective_value(lab, lab.tier(case.tier)[0]) for case in CASES}
         assert run_playbook("site.yml", variables=ALL_VARIABLES, log=log) == 0, tail(log)
-        yield {case.role: (before[case.role], case.runs_with(lab, lab.tier(case.tier)[0])) for case in CASES}
+        yield {case.role: (before[case.role], case.effective_value(lab, lab.tier(case.tier)[0])) for case in CASES}
     finally:
         assert run_playbook("site.yml", log=log) == 0, tail(log)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.role)
-def test_the_next_run_repairs_one_that_was_cut_off(case: Case, seen: dict[str, tuple[str, str]]) -> None:
-    """The configuration was written and the daemon was not restarted. Only the files show it."""
-    before, after = seen[case.role]
-    assert before != case.expected, "the daemon had the new configuration before the run that had to repair it"
+def test_the_next_run_repairs_an_interrupted_one(case: Case, effective_values: dict[str, tuple[str, str]]) -> None:
+    """The file is already up to date, so the run must notice that the daemon still uses the old one."""
+    before, after = effective_values[case.role]
+    assert before != case.expected, "the daemon already had the new configuration before the repairing run"
     assert after == case.expected

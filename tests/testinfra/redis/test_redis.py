@@ -1,4 +1,4 @@
-"""Redis lets in whom it should, for what it should, and keeps what it was given."""
+"""Redis requires authentication, restricts each account, and persists its data."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ def a_backend(lab: Lab) -> Box:
     return lab.tier("backends")[0]
 
 
-def test_it_talks_to_nobody_without_a_password(a_backend: Box, redis: Box) -> None:
-    """Being a backend is not enough: a hole in the network must not open the sessions."""
+def test_commands_without_a_password_are_refused(a_backend: Box, redis: Box) -> None:
+    """Access to the network alone must not expose the sessions."""
     replies = run_commands(a_backend, redis, ["PING"], ["KEYS", "*"], ["INFO"])
     assert [refusal(reply) for reply in replies] == ["NOAUTH"] * 3
 
 
-def test_it_talks_to_nobody_on_the_machine_itself(redis: Box) -> None:
-    """Loopback is no password either: other programs of the machine have no business in it."""
+def test_local_commands_without_a_password_are_refused(redis: Box) -> None:
+    """Other programs on the machine must authenticate too."""
     assert "NOAUTH" in redis.output("redis-cli ping; redis-cli -h %s ping", redis.address)
     assert "PONG" not in redis.output("redis-cli ping; redis-cli -h %s ping", redis.address)
 
 
 def test_a_wrong_password_is_refused(a_backend: Box, redis: Box) -> None:
-    """To every account there is, to the one that every Redis has, and to one that is not there."""
+    """This applies to the configured accounts, the built-in default account and unknown accounts."""
     accounts = [account["name"] for account in redis.role("redis")["redis_accounts"]]
-    for user in (*accounts, "default", "nobody"):
+    for user in (*accounts, "default", "unknown"):
         for password in ("wrong", ""):
             replies = run_commands(a_backend, redis, ["AUTH", user, password], ["PING"])
             assert [refusal(reply) for reply in replies] == ["WRONGPASS", "NOAUTH"], user
 
 
-def test_the_app_is_let_in(a_backend: Box, redis: Box) -> None:
-    """The positive case: the same words with the right password."""
+def test_the_app_can_log_in(a_backend: Box, redis: Box) -> None:
+    """The refusals above must not apply to the right password."""
     assert run_commands(a_backend, redis, as_app(redis), ["PING"]) == ["OK", "PONG"]
 
 
-def test_the_app_may_do_its_work(a_backend: Box, redis: Box) -> None:
-    """Its keys, its commands."""
+def test_the_app_can_use_session_keys(a_backend: Box, redis: Box) -> None:
+    """The account allows the commands that sessions need."""
     key = "sess:lab-test"
     replies = run_commands(
         a_backend, redis, as_app(redis), ["SET", key, "1", "EX", "5"], ["GETEX", key, "EX", "5"], ["DEL", key]
@@ -72,48 +72,48 @@ def test_the_app_may_do_its_work(a_backend: Box, redis: Box) -> None:
         "SAVE",
     ],
 )
-def test_the_app_may_do_nothing_else(a_backend: Box, redis: Box, command: str) -> None:
-    """Who takes over a backend cannot empty, stop or read out the sessions of everybody."""
+def test_the_app_cannot_run_other_commands(a_backend: Box, redis: Box, command: str) -> None:
+    """An attacker who controls a backend cannot list or delete all sessions, or stop Redis."""
     _, reply = run_commands(a_backend, redis, as_app(redis), command.split())
     assert refusal(reply) == "NOPERM"
 
 
 @pytest.mark.parametrize("command", ["GET other", "SET other 1", "DEL other", "SET sessions 1"])
-def test_the_app_may_touch_no_other_keys(a_backend: Box, redis: Box, command: str) -> None:
-    """Another application in the same Redis would be safe from this one."""
+def test_the_app_cannot_access_other_keys(a_backend: Box, redis: Box, command: str) -> None:
+    """Another application could share the same Redis safely."""
     _, reply = run_commands(a_backend, redis, as_app(redis), command.split())
     assert refusal(reply) == "NOPERM"
 
 
-def test_the_administrator_is_let_in(a_backend: Box, redis: Box) -> None:
-    """The opposite of all that is refused above: it is not refused to everybody."""
-    _, who, keys = run_commands(a_backend, redis, as_admin(redis), ["ACL", "WHOAMI"], ["DBSIZE"])
-    assert who == as_admin(redis)[1]
+def test_the_administrator_can_log_in(a_backend: Box, redis: Box) -> None:
+    """The administrator may run commands that the app may not."""
+    _, account, keys = run_commands(a_backend, redis, as_admin(redis), ["ACL", "WHOAMI"], ["DBSIZE"])
+    assert account == as_admin(redis)[1]
     assert isinstance(keys, int)
 
 
 @pytest.mark.parametrize(
     ("setting", "value", "reason"),
     [
-        ("appendonly", "yes", "a crash of Redis logs nobody out"),
-        ("maxmemory-policy", "noeviction", "full means no new sessions, never lost ones"),
-        ("protected-mode", "yes", "the last guard if the accounts were lost"),
+        ("appendonly", "yes", "a crash of Redis logs no user out"),
+        ("maxmemory-policy", "noeviction", "a full Redis rejects new sessions instead of evicting existing ones"),
+        ("protected-mode", "yes", "the last protection if the accounts are lost"),
     ],
 )
-def test_it_keeps_what_it_was_given(a_backend: Box, redis: Box, setting: str, value: str, reason: str) -> None:
-    """Asked of the running server: a file that was not loaded proves nothing."""
-    _, told = run_commands(a_backend, redis, as_admin(redis), ["CONFIG", "GET", setting])
-    assert told == [setting, value], reason
+def test_settings_are_in_effect(a_backend: Box, redis: Box, setting: str, value: str, reason: str) -> None:
+    """The running server is queried because its file may not have been loaded."""
+    _, reply = run_commands(a_backend, redis, as_admin(redis), ["CONFIG", "GET", setting])
+    assert reply == [setting, value], reason
 
 
-def test_it_has_a_limit_on_memory(a_backend: Box, redis: Box) -> None:
-    """Without one the kernel chooses whom to kill."""
-    _, told = run_commands(a_backend, redis, as_admin(redis), ["CONFIG", "GET", "maxmemory"])
-    assert int(told[1]) == redis.role("redis")["redis_maxmemory_mb"] * 1024**2
+def test_memory_is_limited(a_backend: Box, redis: Box) -> None:
+    """Without a limit, the kernel's OOM killer could end any process."""
+    _, reply = run_commands(a_backend, redis, as_admin(redis), ["CONFIG", "GET", "maxmemory"])
+    assert int(reply[1]) == redis.role("redis")["redis_maxmemory_mb"] * 1024**2
 
 
-def test_it_holds_no_cookie_that_one_could_use(ana: Browser, a_backend: Box, redis: Box, app: Any) -> None:
-    """A copy of the database, or a backup of it, gives nobody a session: the key is the cookie's hash."""
+def test_cookies_are_stored_as_hashes(ana: Browser, a_backend: Box, redis: Box, app: Any) -> None:
+    """A leaked database or backup must not contain valid cookies."""
     cookie = ana.cookie
     key = "sess:" + hashlib.sha256(cookie.encode()).hexdigest()
     _, keys, value, ttl = run_commands(a_backend, redis, as_admin(redis), ["KEYS", "*"], ["GET", key], ["TTL", key])

@@ -1,4 +1,4 @@
-"""Kills ansible-playbook, and all that it has started, when it comes to the first task of one module."""
+"""Kill ansible-playbook and its child processes at the first task that uses a given module."""
 
 from __future__ import annotations
 
