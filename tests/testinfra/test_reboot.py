@@ -57,7 +57,7 @@ def before(lab: Lab, new_browser: Callable[[], Browser], demo_users: list[dict[s
 
 
 @pytest.mark.usefixtures("before")
-def test_services_are_active_after_reboot(any_machine: Box) -> None:
+def test_units_are_active_after_reboot(any_machine: Box) -> None:
     """Units must be enabled, and ordered so that none fails during boot."""
     wait_until(lambda: any_machine.is_active(*any_machine.units), f"{any_machine.units} are active", BOOT_SECONDS)
     wait_until(
