@@ -7,6 +7,9 @@
     python -m lab.settings forget           remove the record
 
 COMMAND runs with the settings in its environment. Without a record, the environment stays as it is.
+
+With a record, `use` also makes Ansible keep one Python process per machine (Mitogen), unless ANSIBLE_STRATEGY is set.
+Other machines, such as production's, get plain Ansible.
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("LAB_INVENTORY", "LAB_SUBNET", "LAB_RELEASE")
 DEFAULTS = {"LAB_INVENTORY": "inventory/lab"}
 """The defaults of the other settings are in the inventory and the providers."""
+
+MITOGEN = {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_DEPRECATION_WARNINGS": "false"}
+"""Without the second, each run warns that ansible-core may drop foreign strategies (docs/decisions.md)."""
 
 Settings = dict[str, str]
 """A value for each of NAMES; '' for a setting that is not set."""
@@ -105,7 +111,10 @@ def main(arguments: Sequence[str]) -> int:
     elif verb == "start" and command:
         _run(command, *record.for_start(os.environ))
     elif verb in ("use", "own") and command:
-        _run(command, *record.for_use(os.environ, own=verb == "own"))
+        used, notes = record.for_use(os.environ, own=verb == "own")
+        if verb == "use" and used == record.read():
+            os.environ.update(MITOGEN | os.environ)
+        _run(command, used, notes)
     else:
         print(__doc__, file=sys.stderr)
         return 2

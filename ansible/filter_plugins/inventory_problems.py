@@ -252,10 +252,18 @@ def demo_users_outside_the_lab(machines: Machines) -> Iterator[str]:
 
 
 def broken_values(machines: Machines, declared: Variables) -> Iterator[str]:
-    """Templates that cannot be evaluated, except those that need a fact or a role's default."""
+    """Templates that cannot be evaluated, except those that need a fact or a role's default.
+
+    What machines of the same groups share is evaluated for the first of them.
+    """
     later = {"ansible_facts"}.union(*declared.values())
+    evaluated: set[tuple[str, ...]] = set()
     for machine in machines.values():
         for key in machine.own_keys:
+            value = (*machine.raw["group_names"], key, machine.place(key))
+            if value in evaluated:
+                continue
+            evaluated.add(value)
             try:
                 machine[key]
             except AnsibleError as error:
@@ -279,6 +287,11 @@ def inventory_problems(groups: Groups, hostvars: Any) -> list[str]:
     network, found = lab_network(machines)
     if not found:
         found += bad_addresses(machines, network)
+    if not found:  # many values depend on the addresses, which are the same for all machines
+        addresses = next((machine.read("tier_addresses") for machine in machines.values()), None)
+        machines = {
+            name: Machine({**machine.raw, "tier_addresses": addresses}, loader) for name, machine in machines.items()
+        }
     tiers = next((machine.read("tiers") for machine in machines.values()), None) or {}
     found += [*missing_tiers(groups, machines, tiers), *wrong_rules(machines, tiers)]
     found += [*unknown_keys(machines, declared), *bad_secrets(machines), *wrong_balancing(machines)]

@@ -29,7 +29,7 @@ NO_VALIDATE = {
     ("nftables", "nftables.service.j2"): "systemd verifies units by their name and place; tests/templates does",
 }
 
-OWN_MODULES = ["daemon"]  # ansible/library/
+OWN_MODULES = ["daemon", "packages"]  # ansible/library/, ansible/action_plugins/
 KEYWORDS = """
 name block rescue always vars when register loop loop_control notify listen until retries delay no_log diff tags
 changed_when failed_when check_mode delegate_to connection become throttle run_once module_defaults environment

@@ -124,3 +124,34 @@ def test_programs_run_without_make_use_the_record(
     settings.apply(moved.root)
     assert {name: os.environ[name] for name in MOVED} == MOVED
     assert capsys.readouterr().err.count("LAB_SUBNET=10.0.0 is ignored") == 1
+
+
+@pytest.mark.parametrize(
+    ("verb", "recorded", "environment", "strategy"),
+    [
+        ("use", True, {}, "mitogen_linear"),
+        ("use", True, {"ANSIBLE_STRATEGY": "linear"}, "linear"),
+        ("use", True, {"LAB_INVENTORY": "inventory/production"}, None),
+        ("use", False, {}, None),
+        ("own", True, {}, None),
+        ("start", True, {}, None),
+    ],
+    ids=["the lab", "the user's choice", "other machines", "no lab", "the provider", "machines that do not answer yet"],
+)
+def test_mitogen_is_for_the_machines_of_the_lab(
+    record: Record,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
+    recorded: bool,
+    environment: dict[str, str],
+    strategy: str | None,
+) -> None:
+    """Real servers get plain Ansible unless their administrator asks for Mitogen."""
+    if recorded:
+        record.write(PLAIN)
+    seen: dict[str, str] = {}
+    monkeypatch.setattr(settings, "Record", lambda: record)
+    monkeypatch.setattr(os, "environ", dict(environment))
+    monkeypatch.setattr(os, "execvp", lambda *_: seen.update(os.environ))
+    assert settings.main([verb, "true"]) == 0
+    assert seen.get("ANSIBLE_STRATEGY") == strategy
