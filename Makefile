@@ -17,7 +17,9 @@ OWN = $(SETTINGS) own
 
 # Asks for sudo's password if sudo needs one.
 BECOME = $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
-PLAYBOOK = ansible-playbook $(BECOME)
+# One line for each play; V=1 make up shows Ansible's own output instead.
+PLAYBOOK = lab/play $@ $(BECOME)
+export STAGES_STARTED := $(shell date +%s)
 
 # What differs by provider: $(call BY_PROVIDER,for Vagrant,for containers).
 BY_PROVIDER = if [ "$$(lab/provider)" = vagrant ]; then $(OWN) $(1); else $(OWN) $(2); fi
@@ -35,10 +37,10 @@ tools:
 ##@ Start
 .PHONY: up
 up: tools ## create or update the lab (vagrant up: with virtual machines)
-	@$(SETTINGS) start $(PLAYBOOK) providers/podman/create.yml
+	@STAGES_MORE=1 $(SETTINGS) start $(PLAYBOOK) providers/podman/create.yml
 	@$(SETTINGS) record
 	@$(USE) $(PLAYBOOK) ansible/site.yml
-	@$(USE) lab/status
+	@cat .lab/status.txt # which the last play has written
 
 ##@ Look
 .PHONY: status
@@ -124,7 +126,7 @@ down: tools ## remove the lab; its images, keys and secrets stay
 
 .PHONY: clean
 clean: down # and the images, keys, secrets and tools
-	@$(PLAYBOOK) --inventory inventory/lab providers/podman/forget.yml
+	@STAGES_MORE=1 $(PLAYBOOK) --inventory inventory/lab providers/podman/forget.yml
 	@rm -rf .venv .lab
 
 # For maintainers

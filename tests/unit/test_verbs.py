@@ -66,7 +66,7 @@ def tree(tmp_path: Path) -> Tree:
     tree = Tree(tmp_path)
     for name in ("lab", "production"):
         (tmp_path / "inventory" / name).mkdir(parents=True)
-    for name in ("Makefile", "lab/__init__.py", "lab/settings.py", "lab/provider", "lab/verify"):
+    for name in ("Makefile", "lab/__init__.py", "lab/settings.py", "lab/play", "lab/provider", "lab/verify"):
         (tree.root / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tree.root / name)
     for tool in ("ansible-playbook", "vagrant", "pytest", "molecule"):
@@ -81,12 +81,13 @@ def tree(tmp_path: Path) -> Tree:
 
 def test_make_up_records_what_it_was_started_with(tree: Tree) -> None:
     """All its steps run with the same settings, and so do later verbs."""
+    tree.command(".venv/bin/ansible-playbook", f"{SHOWN}; echo table > .lab/status.txt")
     up = tree.make("up", LAB_SUBNET="192.168.57", LAB_RELEASE="bookworm")
     assert (up.returncode, up.stderr) == (0, "")
     assert up.stdout.splitlines() == [
         "ansible-playbook providers/podman/create.yml: inventory/lab 192.168.57 bookworm, inventory/lab",
         "ansible-playbook ansible/site.yml: inventory/lab 192.168.57 bookworm, inventory/lab",
-        "status : inventory/lab 192.168.57 bookworm, inventory/lab",
+        "table",
     ]
     assert tree.record.read() == MOVED
     shell = tree.make("ssh", "HOST=backend1", "CMD=echo it's $$HOME")
@@ -197,3 +198,36 @@ def test_help_fits_a_terminal(tree: Tree) -> None:
     lines = tree.make("help").stdout.splitlines()
     assert [line for line in lines if line and not line.startswith(" ")] == ["Start", "Look", "Change", "Prove", "End"]
     assert max(len(line) for line in lines) <= 80
+
+
+RUN = """
+echo "${ANSIBLE_STDOUT_CALLBACK:-default} ${ANSIBLE_LOG_PATH:-no log} more=${STAGES_MORE:-} '$STAGES_COMMAND'"
+[ -z "${ANSIBLE_LOG_PATH:-}" ] || echo "$*" >> "$ANSIBLE_LOG_PATH"
+: > .lab/status.txt
+"""
+"""What Ansible is told to show and to log."""
+
+
+def test_the_playbooks_of_a_verb_share_a_log(tree: Tree) -> None:
+    """The log of the run before is kept, and no older one. Only the last playbook prints the total."""
+    tree.command(".venv/bin/ansible-playbook", RUN)
+    up = tree.make("up")
+    assert up.stdout.splitlines() == [
+        "stages .lab/log/up.log more=1 'make up'",
+        "stages .lab/log/up.log more= 'make up'",
+    ]
+    log, former = tree.root / ".lab" / "log" / "up.log", tree.root / ".lab" / "log" / "up.log.1"
+    assert log.read_text(encoding="utf-8").splitlines()[1:] == ["providers/podman/create.yml", "ansible/site.yml"]
+    assert log.parent.stat().st_mode & 0o077 == 0
+    log.write_text("an earlier run\n", encoding="utf-8")
+    tree.make("up")
+    assert former.read_text(encoding="utf-8") == "an earlier run\n"
+    assert "an earlier run" not in log.read_text(encoding="utf-8")
+    assert sorted(path.name for path in log.parent.iterdir()) == ["up.log", "up.log.1"]
+
+
+def test_v_shows_ansibles_own_output(tree: Tree) -> None:
+    """As `V=1 make …` and as `make … V=1`."""
+    tree.command(".venv/bin/ansible-playbook", RUN)
+    for down in (tree.make("down", V="1"), tree.make("down", "V=1")):
+        assert down.stdout == "default no log more= ''\n"
