@@ -220,10 +220,21 @@ class CallbackModule(DefaultCallback):  # type: ignore[misc] # Ansible has no ty
         batch = f" ({', '.join(self._hosts)})" if self._has_batches else ""
         self._screen.set_detail(f"{batch}: {task.get_name().strip()}")
 
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        self._censor(result)
+        super().v2_runner_item_on_failed(result)
+
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        self._censor(result)
         if not ignore_errors:
             self._failures[result.host.name] = (result.task.get_name().strip(), reason(result.result))
         super().v2_runner_on_failed(result, ignore_errors)
+
+    @staticmethod
+    def _censor(result: Any) -> None:
+        """The default callback shows the exception of a task with no_log, and with it the message that no_log hides."""
+        if "censored" in result.result:
+            result.result.pop("exception", None)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         self._failures[result.host.name] = (result.task.get_name().strip(), reason(result.result))
