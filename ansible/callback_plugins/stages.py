@@ -203,12 +203,12 @@ class CallbackModule(DefaultCallback):  # type: ignore[misc] # Ansible has no ty
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         super().v2_playbook_on_play_start(play)
-        self._hosts = []
         self._has_batches = bool(play.serial)
         if play._uuid != self._play_uuid:  # otherwise it is the next batch of the same play
-            self._screen.close()
+            self._close_stage()
             self._play_uuid, self._play_started = play._uuid, time.monotonic()
             self._play_name = play.get_name().strip()
+        self._hosts = []
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         """Open the line at the first task that runs, so that a play with nothing to do gets none."""
@@ -237,16 +237,22 @@ class CallbackModule(DefaultCallback):  # type: ignore[misc] # Ansible has no ty
             result.result.pop("exception", None)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        self._failures[result.host.name] = (result.task.get_name().strip(), reason(result.result))
-        self._unreachable.add(result.host.name)
+        if not result.task.ignore_unreachable:
+            self._failures[result.host.name] = (result.task.get_name().strip(), reason(result.result))
+            self._unreachable.add(result.host.name)
         super().v2_runner_on_unreachable(result)
+
+    def _close_stage(self, *, has_failed: bool = False) -> None:
+        """After a machine is unreachable, the next plays start without it, and without hosts end at once."""
+        has_lost = not self._unreachable.isdisjoint(self._hosts)
+        self._screen.close("failed after" if has_failed or has_lost else "")
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         super().v2_playbook_on_stats(stats)
         self._finished = True
         counts = {name: stats.summarize(name) for name in sorted(stats.processed)}
         failed = [name for name, count in counts.items() if count["failures"] or count["unreachable"]]
-        self._screen.close("failed after" if failed else "")
+        self._close_stage(has_failed=bool(failed))
         if failed:
             self._print_failures(failed)
         elif not self.get_option("more"):

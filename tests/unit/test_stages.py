@@ -63,6 +63,25 @@ FAILED = """
       ansible.builtin.fail: {msg: senha-da-ana}
       no_log: true
 """
+UNREACHABLE = """
+- name: Status
+  hosts: all
+  gather_facts: false
+  ignore_unreachable: true
+  any_errors_fatal: false
+  tasks:
+    - {name: Look, ansible.builtin.raw: "true"}
+- name: Every machine
+  hosts: all
+  gather_facts: false
+  tasks:
+    - {name: Connect, ansible.builtin.raw: "true"}
+- name: Backends
+  hosts: all
+  gather_facts: false
+  tasks:
+    - {name: Never, ansible.builtin.debug: {msg: never}}
+"""
 LONG = """
 - name: Backends
   hosts: all
@@ -108,9 +127,9 @@ class Run:
             "TERM": "xterm",
         }
 
-    def __call__(self, playbook: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    def __call__(self, playbook: str, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(playbook),
+            [*self.command(playbook), *options],
             cwd=self.folder,
             env=self.environment | settings,
             capture_output=True,
@@ -185,6 +204,21 @@ def test_a_failure_keeps_a_secret(run: Run, loop: str) -> None:
     done = run(FAILED.replace("!= 'b3'", "== 'nobody'").replace("no_log: true", f"no_log: true{loop}"))
     assert "FAILED on b1, b2, b3: Set the passwords\n    the output has been hidden" in done.stdout
     assert "senha-da-ana" not in done.stdout + done.stderr + run.log
+
+
+def test_a_machine_that_does_not_answer(run: Run) -> None:
+    """The stage that lost it has failed; one that may lose machines has not."""
+    done = run(UNREACHABLE, "--connection=ssh", "--ssh-common-args=-o ProxyCommand=false")
+    assert done.returncode == 4
+    assert without_times(done.stdout)[:4] == [
+        "==> Status TIME",
+        "==> Every machine failed after TIME",
+        "",
+        "FAILED on b1, b2, b3: Connect",
+    ]
+    assert done.stdout.endswith(
+        "\n\nNext: make status shows which machines answer. Then run make up again.\nLog: up.log\n"
+    )
 
 
 def test_a_message_with_a_remedy_gets_no_other(run: Run) -> None:
