@@ -6,7 +6,8 @@
 
 `problem` and `journal` are empty on a healthy machine, where every unit is active. Otherwise `journal`
 has the last lines of the inactive units. Memory is the sum of the proportional set sizes of
-all processes, so that it means the same in a container and in a virtual machine.
+all processes but those of this login, so that it means the same in a container and in a virtual
+machine, whatever Ansible keeps running there.
 """
 
 import json
@@ -21,10 +22,12 @@ def run(*command: str) -> str:
 
 
 def memory_kb() -> int:
-    total = 0
-    for rollup in Path("/proc").glob("[0-9]*/smaps_rollup"):
+    total, login = 0, Path("/proc/self/cgroup").read_text()
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            total += sum(map(int, re.findall(r"^Pss:\s+(\d+)", rollup.read_text(), re.MULTILINE)))
+            if (process / "cgroup").read_text() != login:
+                rollup = (process / "smaps_rollup").read_text()
+                total += sum(map(int, re.findall(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)))
         except OSError:
             continue  # a kernel thread, or a process that has just ended
     return total

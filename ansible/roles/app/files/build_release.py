@@ -5,9 +5,10 @@
 
 SOURCE is the folder of the app (pyproject.toml, requirements.txt), PYTHON a version
 such as 3.13, MACHINE an architecture such as x86_64. Downloads the locked wheels,
-builds the app's own wheel and packs them, with a lock file for all of them, into
-OUTPUT/<release>-py<PYTHON>-<MACHINE>.tar, unless it exists. Prints one JSON
-object: {"release": str, "archive": str, "built": bool}.
+builds the app's own wheel, installs all of them into a folder and packs it as
+OUTPUT/<release>-cp<PYTHON>-<MACHINE>.tar.gz, unless that exists: the site-packages of a
+virtual environment. Prints one JSON object:
+{"release": str, "archive": str, "built": bool}.
 
 The release is named after its content, `<version>-<digest>`, so that the same
 sources have the same name on every machine.
@@ -51,6 +52,13 @@ def unconditional(lock: str) -> str:
     return re.sub(r" ;.*(?= \\$)", "", lock, flags=re.MULTILINE)
 
 
+def owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """The same file as root's, whoever builds the release."""
+    member.uid = member.gid = 0
+    member.uname = member.gname = "root"
+    return member
+
+
 def pip(*arguments: str) -> None:
     """Run this interpreter's pip with its output on stderr; exit if it fails."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
@@ -58,30 +66,25 @@ def pip(*arguments: str) -> None:
         raise SystemExit(f"error: {' '.join(command)} failed; see its output above")
 
 
-def fill_wheelhouse(source: Path, python: str, machine: str, wheelhouse: Path) -> None:
-    """Put every locked wheel, the app's own wheel and a lock file for all of them into `wheelhouse`."""
-    platforms = [f"--platform={name}_{machine}" for name in PLATFORMS]
-    lock = source / "requirements.txt"
-    everything = wheelhouse.parent / "everything.txt"
-    everything.write_text(unconditional(lock.read_text()))
-    pip(
-        *("download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:"),
-        *("--implementation=cp", f"--python-version={python}", *platforms),
-        *("--dest", str(wheelhouse), "--requirement", str(everything)),
-    )
+def install(source: Path, python: str, machine: str, packages: Path) -> None:
+    """Install every locked wheel and the app's own one into the folder `packages`, for the guest's Python."""
+    folder = packages.parent
+    lock = folder / "requirements.txt"
+    lock.write_text(unconditional((source / "requirements.txt").read_text()))
     # Build from a copy, so that nothing is left in the source tree.
-    copy = wheelhouse.parent / "source"
+    copy = folder / "source"
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "tests", "web"))
-    pip(
-        *("wheel", "--quiet", "--no-deps", "--no-build-isolation"),
-        *("--wheel-dir", str(wheelhouse), str(copy)),
+    wheel = ("wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder))
+    pip(*wheel, str(copy))
+    (own,) = folder.glob("revezamento-*.whl")
+    target = (
+        *("install", "--quiet", "--no-deps", "--only-binary=:all:", "--no-compile", f"--target={packages}"),
+        *("--implementation=cp", f"--python-version={python}"),
+        *(f"--platform={name}_{machine}" for name in PLATFORMS),
     )
-    (own,) = wheelhouse.glob("revezamento-*.whl")
-    digest = hashlib.sha256(own.read_bytes()).hexdigest()
-    name, version = own.name.split("-")[:2]
-    (wheelhouse / "requirements.txt").write_text(
-        f"{lock.read_text()}\n{name}=={version} --hash=sha256:{digest}\n"
-    )
+    pip(*target, "--require-hashes", f"--requirement={lock}")
+    pip(*target, str(own))
+    shutil.rmtree(packages / "bin", ignore_errors=True)  # scripts that start this machine's Python
 
 
 def main() -> None:
@@ -93,17 +96,16 @@ def main() -> None:
     options = parser.parse_args()
 
     release = release_name(options.source)
-    archive = options.output / f"{release}-py{options.python}-{options.machine}.tar"
+    archive = options.output / f"{release}-cp{options.python}-{options.machine}.tar.gz"
     built = not archive.exists()
     if built:
         options.output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=options.output) as temporary:
-            wheelhouse = Path(temporary) / "wheelhouse"
-            wheelhouse.mkdir()
-            fill_wheelhouse(options.source, options.python, options.machine, wheelhouse)
-            unfinished = Path(temporary) / "release.tar"
-            with tarfile.open(unfinished, "w") as tar:
-                tar.add(wheelhouse, "wheelhouse")
+            packages = Path(temporary) / "site-packages"
+            install(options.source, options.python, options.machine, packages)
+            unfinished = Path(temporary) / "release.tar.gz"
+            with tarfile.open(unfinished, "w:gz", compresslevel=1) as tar:
+                tar.add(packages, ".", filter=owned_by_root)
             os.replace(unfinished, archive)
     print(json.dumps({"release": release, "archive": str(archive), "built": built}))
 
