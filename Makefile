@@ -57,8 +57,8 @@ logs: tools ## show the latest log entries of a machine: HOST=backend1
 
 ##@ Change
 .PHONY: provision
-provision: tools ## apply the roles again
-	@$(USE) $(PLAYBOOK) ansible/site.yml
+provision: tools ## apply the roles again: all, or ROLE=nginx
+	@$(USE) $(PLAYBOOK) $(if $(ROLE),--tags '$(ROLE)') ansible/site.yml
 
 .PHONY: deploy
 deploy: tools ## roll out app/ and its pages, one machine at a time
@@ -86,11 +86,17 @@ drill: tools ## break things under load: D=short, D=backend1-power; SEED=1
 	@$(USE) python -m drills $(or $(D),all) $(if $(SEED),--seed '$(SEED)') $(ARGS)
 
 .PHONY: test
-test: tools lint unit ## test everything from scratch; replaces the running lab
-	@export COLUMNS=$${COLUMNS:-160} && molecule destroy && $(SETTINGS) forget && molecule test --all
+test: tools ## test everything but the long rest, from scratch; replaces the running lab
+	@python -m tests.stages
 
 .PHONY: test-all
-test-all: test ## the same, as CI runs it
+test-all: tools # the same, and the long rest: browser, drills, reboots
+	@python -m tests.stages --all
+
+.PHONY: bench-lab
+bench-lab: tools # how long the commands take; replaces the running lab
+	@python -m lab.bench commands
+	@python -m lab.bench scale
 
 .PHONY: test-vagrant
 test-vagrant: tools # with virtual machines; without KVM they are emulated, which takes hours. PHASES="box up …"

@@ -69,7 +69,7 @@ def tree(tmp_path: Path) -> Tree:
     for name in ("Makefile", "lab/__init__.py", "lab/settings.py", "lab/play", "lab/provider", "lab/verify"):
         (tree.root / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tree.root / name)
-    for tool in ("ansible-playbook", "vagrant", "pytest", "molecule"):
+    for tool in ("ansible-playbook", "vagrant", "pytest"):
         tree.command(f".venv/bin/{tool}")
     for script in ("status", "machine"):
         tree.command(f"lab/{script}")

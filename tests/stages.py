@@ -1,0 +1,124 @@
+"""Runs the project's tests from scratch, stage by stage: `make test`, and `make test-all` for the long rest as well.
+
+    python -m tests.stages [--all]
+
+Each stage is a command that also works by hand. The first one that fails ends the run and leaves the lab as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.inventory import ROOT
+
+PLAIN = "not provisioning and not reboot"
+ROUTE_COOKIE = "tests/testinfra/persistence/variables"
+RECAP = re.compile(r"^(?:\S+ \S+ )?(\S+)\s*: ok=.* changed=[1-9]", re.MULTILINE)
+"""A machine that Ansible has changed; its log has the time in front."""
+
+
+class Failed(Exception):
+    """A stage failed; the message says why."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of the tests: shell commands that have to succeed, and the log of a run that must change nothing."""
+
+    title: str
+    commands: Sequence[str]
+    unchanged: Path | None = None
+
+    def run(self) -> None:
+        for command in self.commands:
+            # V=1 shows Ansible's output instead of logging it, and STAGES_STARTED is of the make that runs this.
+            environment = {name: value for name, value in os.environ.items() if name not in ("V", "STAGES_STARTED")}
+            code = subprocess.run(command, cwd=ROOT, env=environment, shell=True, check=False).returncode
+            if code:
+                raise Failed(f"`{command}` ended with exit status {code}")
+        if self.unchanged and (machines := RECAP.findall((ROOT / self.unchanged).read_text(encoding="utf-8"))):
+            raise Failed(f"it changed {', '.join(machines)}, but there was nothing to change (see {self.unchanged})")
+
+
+def use(command: str) -> str:
+    """The command with the settings that the lab was started with."""
+    return f"python -m lab.settings use {command}"
+
+
+def pytest(suite: str, *arguments: str) -> str:
+    return use(shlex.join(["pytest", "-q", f"tests/{suite}", *arguments]))
+
+
+def site(*arguments: str) -> str:
+    return use(shlex.join(["lab/play", "test", *arguments, "ansible/site.yml"]))
+
+
+def route_cookie(variables: str, tests: str) -> Stage:
+    """The tests of the mode `route_cookie` with one file of variables that wins over the inventory."""
+    file = f"{ROUTE_COOKIE}/{variables}.yml"
+    test = pytest("testinfra", "-m", "route_cookie", "-k", tests, "--extra-vars", file)
+    return Stage(f"Route cookie: {variables}", [site("--tags=nginx", f"--extra-vars=@{file}"), test])
+
+
+SHORT = [
+    Stage("Linters", ["make lint"]),
+    Stage("Tests without machines", ["make unit"]),
+    Stage("Create and provision the lab", ["make down", "make up"]),
+    Stage("Provision it again: nothing changes", ["make provision"], Path(".lab/log/provision.log")),
+    Stage("Verify: machines, network, sessions", [pytest("testinfra", "-m", f"not disruptive and {PLAIN}")]),
+    Stage("Verify: kills and outages", [pytest("testinfra", "-m", f"disruptive and {PLAIN}")]),
+]
+REST = [
+    Stage("Dry run: nothing would change", [site("--check", "--diff")], Path(".lab/log/test.log")),
+    Stage("Install a browser", [site("--limit=clients", "--tags=client", "--extra-vars=client_browser=true")]),
+    Stage("Verify: the page in the browser", [pytest("browser")]),
+    Stage("Interrupted runs, and changes that break a machine", [pytest("testinfra", "-m", "provisioning")]),
+    Stage("A machine of the lab provisions all others", [pytest("control")]),
+    Stage("Drills: power cuts and deployments", [use("python -m drills short --seed=1 --before=3 --after=4")]),
+    Stage("Every machine reboots", [pytest("testinfra", "-m", "reboot")]),
+    route_cookie("equal", "not drain and not more"),
+    route_cookie("weighted", "spread or honoured"),
+    route_cookie("draining", "drain or spread or honoured"),
+    route_cookie("fourth", "more"),
+    Stage("No route cookie", [site("--tags=nginx"), pytest("testinfra", "-m", "rotation and not disruptive")]),
+]
+DOWN = Stage("Remove the lab", ["make down"])
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run the project's tests from scratch.")
+    parser.add_argument("--all", action="store_true", help="the long rest as well")
+    stages = [*SHORT, *(REST if parser.parse_args().all else ()), DOWN]
+    started, table = time.monotonic(), []
+    for number, stage in enumerate(stages, start=1):
+        print(f"\n[{number}/{len(stages)}] {stage.title}", flush=True)
+        stage_started = time.monotonic()
+        try:
+            stage.run()
+        except Failed as problem:
+            print(
+                f"\nFAILED in stage {number} of {len(stages)}, {stage.title}: {problem}.\n"
+                "The lab is as the stage left it. Next: repeat the command, look around, and make down.",
+                file=sys.stderr,
+            )
+            return 1
+        table.append(f"{stage.title:<52} {duration(time.monotonic() - stage_started):>12}")
+    print("\n" + "\n".join(table), f"\n{'All stages passed':<52} {duration(time.monotonic() - started):>12}", sep="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
