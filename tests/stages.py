@@ -22,8 +22,8 @@ from lab.inventory import ROOT
 
 PLAIN = "not provisioning and not reboot"
 ROUTE_COOKIE = "tests/testinfra/persistence/variables"
-RECAP = re.compile(r"^(?:\S+ \S+ )?(\S+)\s*: ok=.* changed=[1-9]", re.MULTILINE)
-"""A machine that Ansible has changed; its log has the time in front."""
+RECAP = re.compile(r"^(?:\S+ \S+ )?(\S+) +: ok=\d+ +changed=(\d+)", re.MULTILINE)
+"""A machine and its number of changes. Lines of the log have the time in front."""
 
 
 class Failed(Exception):
@@ -45,8 +45,14 @@ class Stage:
             code = subprocess.run(command, cwd=ROOT, env=environment, shell=True, check=False).returncode
             if code:
                 raise Failed(f"`{command}` ended with exit status {code}")
-        if self.unchanged and (machines := RECAP.findall((ROOT / self.unchanged).read_text(encoding="utf-8"))):
-            raise Failed(f"it changed {', '.join(machines)}, but there was nothing to change (see {self.unchanged})")
+        if self.unchanged:
+            recap = RECAP.findall((ROOT / self.unchanged).read_text(encoding="utf-8"))
+            if not recap:
+                raise Failed(f"{self.unchanged} has no recap")
+            if machines := [name for name, count in recap if count != "0"]:
+                raise Failed(
+                    f"it changed {', '.join(machines)}, but there was nothing to change (see {self.unchanged})"
+                )
 
 
 def use(command: str) -> str:
