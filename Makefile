@@ -36,7 +36,8 @@ tools:
 
 ##@ Start
 .PHONY: up
-up: tools ## create or update the lab (vagrant up: with virtual machines)
+up: ## create or update the lab (vagrant up: with virtual machines)
+	@lab/bootstrap containers
 	@STAGES_MORE=1 $(SETTINGS) start $(PLAYBOOK) providers/podman/create.yml
 	@$(SETTINGS) record
 	@$(USE) $(PLAYBOOK) ansible/site.yml

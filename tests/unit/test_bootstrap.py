@@ -15,6 +15,15 @@ from lab.inventory import ROOT
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 LOCKS = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("requirements.txt", "app/requirements.txt")}
+LOCK = """\
+types-pyyaml==6 \\
+    --hash=sha256:1
+uv==0.13.9 \\
+    --hash=sha256:2 \\
+    --hash=sha256:3
+werkzeug==3 \\
+    --hash=sha256:4
+"""
 NAMES = ["python3", *(f"python{version}" for version in PYTHONS)]
 
 
@@ -55,16 +64,20 @@ def test_a_lock_names_no_address(name: str) -> None:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """lab/bootstrap alone, with an apt-get that installs nothing."""
+    """lab/bootstrap alone, with an apt-get that installs nothing, and stubs that record their arguments."""
     (tmp_path / "lab").mkdir()
     shutil.copy(ROOT / "lab" / "bootstrap", tmp_path / "lab")
-    (tmp_path / "requirements.txt").touch()
+    (tmp_path / "requirements.txt").write_text(LOCK, encoding="utf-8")
+    (tmp_path / "providers" / "podman").mkdir(parents=True)
+    shutil.copy(ROOT / "providers" / "podman" / "settings.yml", tmp_path / "providers" / "podman")
+    _command(tmp_path / "providers" / "podman" / "base.sh", f'echo "base.sh $*" >> {tmp_path}/log')
+    _command(tmp_path / "uv", f'echo "uv $*" >> {tmp_path}/log')
     for name in ("apt-get", "sudo"):
         _command(tmp_path / "bin" / name, ":")
     return tmp_path
 
 
-def bootstrap(tree: Path, python: str) -> subprocess.CompletedProcess[str]:
+def bootstrap(tree: Path, python: str = "3.13", *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run it on a host with that Python only, which creates a .venv with an empty Ansible."""
     version = ", ".join(python.split("."))
     made = ".venv/bin/python", ".venv/bin/ansible-playbook"
@@ -74,11 +87,17 @@ def bootstrap(tree: Path, python: str) -> subprocess.CompletedProcess[str]:
             f"""case "$1" in
             -c) exec {sys.executable} -c 'import sys; sys.version_info = ({version}, 9); exec(sys.argv[1])' "$2" ;;
             --version) echo Python {python}.9 ;;
-            -m) [ "$2" != venv ] || {{ mkdir -p .venv/bin; cp "$0" {made[0]}; cp "$0" {made[1]}; }} ;;
+            -m) case "$2" in
+                venv) mkdir -p .venv/bin; cp "$0" {made[0]}; cp "$0" {made[1]}; cp {tree}/uv .venv/bin ;;
+                pip) for last; do :; done; echo "pip $(grep -c == "$last")" >> {tree}/log ;;
+                esac ;;
             esac""",
         )
-    environment = {"PATH": f"{tree}/bin:/usr/bin:/bin"}
-    return subprocess.run([tree / "lab" / "bootstrap"], env=environment, capture_output=True, text=True, check=False)
+    environment = {"PATH": f"{tree}/bin:/usr/bin:/bin"} | settings
+    (tree / "log").write_text("", encoding="utf-8")
+    return subprocess.run(
+        [tree / "lab" / "bootstrap", *arguments], env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def _command(path: Path, script: str) -> None:
@@ -120,3 +139,77 @@ def test_an_upgraded_python_creates_a_new_venv(tree: Path) -> None:
     assert bootstrap(tree, "3.13").stdout == ""
     _command(tree / ".venv" / "bin" / "python", "echo Python 3.14.9")
     assert "Installing Ansible" in bootstrap(tree, "3.14").stdout
+
+
+def calls(tree: Path) -> list[str]:
+    """What the last run called. `pip 1`: pip installed one package."""
+    return (tree / "log").read_text(encoding="utf-8").splitlines()
+
+
+def test_uv_installs_the_tools(tree: Path) -> None:
+    """pip installs uv alone."""
+    assert bootstrap(tree).returncode == 0
+    assert calls(tree) == [
+        "pip 1",
+        "uv pip install --quiet --python .venv --no-deps --require-hashes -r requirements.txt",
+    ]
+
+
+def test_pip_installs_what_uv_cannot(tree: Path) -> None:
+    """uv does not know the index that pip is configured for."""
+    _command(tree / "uv", "exit 2")
+    assert bootstrap(tree).returncode == 0
+    assert calls(tree) == ["pip 1", "pip 3"]
+
+
+@pytest.mark.parametrize(("settings", "release"), [({}, "trixie"), ({"LAB_RELEASE": "bookworm"}, "bookworm")])
+def test_a_bare_host_gets_the_base_image(tree: Path, settings: dict[str, str], release: str) -> None:
+    """With the tools in place, Ansible does it."""
+    assert bootstrap(tree, "3.13", "containers", **settings).returncode == 0
+    assert [call.strip() for call in calls(tree) if "base.sh" in call] == ["base.sh host", f"base.sh create {release}"]
+    assert bootstrap(tree, "3.13", "containers", **settings).returncode == 0
+    assert calls(tree) == []
+
+
+def test_the_recorded_release_is_used(tree: Path) -> None:
+    """`make up` would use it."""
+    (tree / ".lab").mkdir()
+    (tree / ".lab" / "settings").write_text("LAB_SUBNET=\nLAB_RELEASE=bookworm\n", encoding="utf-8")
+    bootstrap(tree, "3.13", "containers")
+    assert "base.sh create bookworm " in calls(tree)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings"), [([], {}), (["containers"], {"LAB_RELEASE": "sid"})], ids=["other verbs", "unknown"]
+)
+def test_other_runs_create_no_image(tree: Path, arguments: list[str], settings: dict[str, str]) -> None:
+    """`make lint` needs no Podman, and Ansible refuses a release that is not known."""
+    assert bootstrap(tree, "3.13", *arguments, **settings).returncode == 0
+    assert not any("base.sh" in call for call in calls(tree))
+
+
+def test_a_failing_image_is_reported(tree: Path) -> None:
+    """The output of what ran in the background is shown. The tools are ready for the next run."""
+    _command(tree / "providers" / "podman" / "base.sh", "echo no space left on device; exit 1")
+    failed = bootstrap(tree, "3.13", "containers")
+    assert failed.returncode == 1
+    assert "no space left on device\nerror: Podman could not be installed" in failed.stderr
+    assert bootstrap(tree).stdout == ""
+
+
+def test_the_base_image_is_named_after_its_recipe(tmp_path: Path) -> None:
+    """A change of a package or of the build creates another image."""
+    shutil.copytree(ROOT / "providers" / "podman", tmp_path / "podman")
+    names = [_image(tmp_path / "podman")]
+    for file, old in (("settings.yml", "  - systemd-timesyncd\n"), ("build_base.sh", "useradd --create-home")):
+        path = tmp_path / "podman" / file
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, ""), encoding="utf-8")
+        names.append(_image(tmp_path / "podman"))
+    assert len(set(names)) == 3
+    assert all(re.fullmatch("localhost/revezamento-base:trixie-[0-9a-f]{12}", name) for name in names)
+
+
+def _image(folder: Path) -> str:
+    return subprocess.check_output([folder / "base.sh", "name", "trixie"], text=True).strip()
