@@ -97,6 +97,7 @@ class Lab:
             raise MachineError(f"{', '.join(missing)}: not created, so there is nothing to save. Remedy: make up")
         everywhere(self._save, self.addresses)
         report("saved", self.addresses)
+        podman("image", "prune", "--force", f"--filter=label={self.label}")  # the former snapshot
         everywhere(self.wait, self.addresses)
 
     def reset(self) -> None:

@@ -197,6 +197,12 @@ def test_a_machine_is_saved_while_it_is_stopped(containers: Containers) -> None:
     assert "podman commit --quiet net-dns1 snapshot:dns1" in calls
 
 
+def test_the_former_snapshot_is_removed(containers: Containers) -> None:
+    """Each one takes about a gigabyte."""
+    containers.run("save")
+    assert containers.calls("image") == ["podman image prune --force --filter=label=lab"]
+
+
 def test_a_machine_that_had_to_be_killed_is_not_saved(containers: Containers) -> None:
     """Podman kills it when it does not shut down in time. It starts again."""
     containers.write("exit-code", "137")
