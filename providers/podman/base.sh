@@ -30,8 +30,9 @@ case $verb in
         mirror=${mirror:-$(echo "$mirrors" | awk '$1 == "Debian" { print $2; exit }')}
         security=$(echo "$mirrors" | awk '$1 == "Debian-Security" { print $2; exit }')
         [ -n "$mirror" ] && security=${security:-$mirror-security} || security=
-        folder=$(mktemp -d)
+        folder=$(mktemp -d -p /var/tmp)
         trap 'rm -rf "$folder"' EXIT
+        trap 'exit 1' HUP INT TERM
         "$here/build_base.sh" "$release" "$mirror" "$security" "$packages" "$folder/base.tar"
         podman import --quiet "$folder/base.tar" "$image" >/dev/null
         echo "created $image"
