@@ -104,23 +104,11 @@ test-vagrant: tools # with virtual machines; without KVM they are emulated, whic
 	@providers/vagrant/test $(PHASES)
 
 # What needs no machine
-# The linters run side by side, and the output of each stays together. All of them run even if one fails.
-.PHONY: lint lint-roles lint-playbooks lint-yaml lint-python lint-types
+.PHONY: lint
 lint: tools
-	@$(MAKE) --no-print-directory --jobs --keep-going --output-sync=target \
-		lint-playbooks lint-roles lint-types lint-yaml lint-python
-
-# ansible-lint uses one core most of the time: two runs, which together cover every file, use two.
-ANSIBLE_LINT = ansible-lint --offline --profile production
-lint-roles:
-	@$(ANSIBLE_LINT) ansible
-lint-playbooks:
-	@$(ANSIBLE_LINT) --exclude ansible
-lint-yaml:
 	@yamllint --strict .
-lint-python:
+	@ansible-lint --offline --profile production
 	@ruff check . && ruff format --check .
-lint-types:
 	@mypy
 
 .PHONY: unit
