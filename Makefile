@@ -38,9 +38,7 @@ tools:
 .PHONY: up
 up: ## create or update the lab (vagrant up: with virtual machines)
 	@lab/bootstrap containers
-	@STAGES_MORE=1 $(SETTINGS) start $(PLAYBOOK) providers/podman/create.yml
-	@$(SETTINGS) record
-	@$(USE) $(PLAYBOOK) ansible/site.yml
+	@$(SETTINGS) start $(PLAYBOOK) providers/podman/create.yml ansible/site.yml
 	@cat .lab/status.txt # which the last play has written
 
 ##@ Look
@@ -87,7 +85,7 @@ drill: tools ## break things under load: D=short, D=backend1-power; SEED=1
 	@$(USE) python -m drills $(or $(D),all) $(if $(SEED),--seed '$(SEED)') $(ARGS)
 
 .PHONY: test
-test: tools ## test everything but the long rest, from scratch; replaces the running lab
+test: tools ## test from scratch; replaces the running lab
 	@python -m tests.stages
 
 .PHONY: test-all

@@ -67,7 +67,7 @@ def commands(rounds: int) -> None:
     run("down")
     for number in range(1, rounds + 1):
         print(f"round {number} of {rounds}", file=sys.stderr, flush=True)
-        measure("`make up`, tools and base image there", "up", "LAB_CACHE=")
+        measure("`make up`, tools and base image there", "up")
         measure("`make up` again, nothing to change", "up")
         with one_line_changed():
             measure("one line changed in one role: `make provision ROLE=nginx`", "provision", "ROLE=nginx")
@@ -75,6 +75,8 @@ def commands(rounds: int) -> None:
         measure("`make snapshot`", "snapshot")
         measure("`make reset`", "reset")
         measure("`make down`", "down")
+        measure("`FROM=snapshot make up`", "up", "FROM=snapshot")
+        run("down")
         measure("`make lint`", "lint")
         measure("`make unit`", "unit")
     rows = [

@@ -8,8 +8,8 @@
 
 COMMAND runs with the settings in its environment. Without a record, the environment stays as it is.
 
-With a record, `use` also makes Ansible keep one Python process per machine (Mitogen), unless ANSIBLE_STRATEGY is set.
-Other machines, such as production's, get plain Ansible.
+For this lab, Ansible keeps one Python process per machine (Mitogen), unless ANSIBLE_STRATEGY is set. Other machines,
+such as production's, get plain Ansible.
 """
 
 from __future__ import annotations
@@ -109,21 +109,22 @@ def main(arguments: Sequence[str]) -> int:
     elif verb == "forget" and not command:
         record.forget()
     elif verb == "start" and command:
-        _run(command, *record.for_start(os.environ))
+        settings, notes = record.for_start(os.environ)
+        _run(command, settings, notes, mitogen=True)
     elif verb in ("use", "own") and command:
-        used, notes = record.for_use(os.environ, own=verb == "own")
-        if verb == "use" and used == record.read():
-            os.environ.update(MITOGEN | os.environ)
-        _run(command, used, notes)
+        settings, notes = record.for_use(os.environ, own=verb == "own")
+        _run(command, settings, notes, mitogen=verb == "use" and settings == record.read())
     else:
         print(__doc__, file=sys.stderr)
         return 2
     return 0
 
 
-def _run(command: Sequence[str], settings: Settings, notes: Sequence[str]) -> None:
+def _run(command: Sequence[str], settings: Settings, notes: Sequence[str], *, mitogen: bool) -> None:
     """Replace this process with the command."""
     _print_notes(notes)
+    if mitogen:
+        os.environ.update(MITOGEN | os.environ)
     os.environ.update(settings, ANSIBLE_INVENTORY=settings["LAB_INVENTORY"])
     os.execvp(command[0], [*command])
 

@@ -163,6 +163,7 @@ class CallbackModule(DefaultCallback):  # type: ignore[misc] # Ansible has no ty
         self._failures: dict[str, tuple[str, str]] = {}  # machine -> (task, reason)
         self._unreachable: set[str] = set()
         self._finished = False
+        self._summary = ""
         # The display is a singleton, so this also covers other callbacks and Ansible's own messages.
         self._show = self._display.display
         self._display.display = self._display_in_log
@@ -200,6 +201,11 @@ class CallbackModule(DefaultCallback):  # type: ignore[misc] # Ansible has no ty
                 self._screen.clear()
                 self._show(msg, color=color, stderr=True, **more)
                 sys.stderr.flush()
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """Also after the end of another playbook of the same run."""
+        super().v2_playbook_on_start(playbook)
+        self._finished = False
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         super().v2_playbook_on_play_start(play)
@@ -253,13 +259,14 @@ class CallbackModule(DefaultCallback):  # type: ignore[misc] # Ansible has no ty
         counts = {name: stats.summarize(name) for name in sorted(stats.processed)}
         failed = [name for name, count in counts.items() if count["failures"] or count["unreachable"]]
         self._close_stage(has_failed=bool(failed))
+        self._summary = ""
         if failed:
             self._print_failures(failed)
         elif not self.get_option("more"):
             changed = [count["changed"] > 0 for name, count in counts.items() if name != CONTROL_NODE]
             machines = f", {sum(changed)} of {len(changed)} machines changed" if changed else ""
             took = duration(time.time() - (self.get_option("started") or self._began))
-            self._screen.print(f"Done in {took}{machines}. {self._log}")
+            self._summary = f"Done in {took}{machines}. {self._log}"
 
     def _print_failures(self, failed: list[str]) -> None:
         """The reasons of all machines that failed; those with the same reason together."""
@@ -283,7 +290,12 @@ class CallbackModule(DefaultCallback):  # type: ignore[misc] # Ansible has no ty
 
     def _stop(self) -> None:
         """Runs when the process ends. Ctrl-C and errors of Ansible itself end it before the play is finished."""
-        if os.getpid() == self._pid and not self._finished:
+        if os.getpid() != self._pid:
+            return
+        if self._finished:
+            if self._summary:
+                self._screen.print(self._summary)
+        else:
             self._finished = True
             self._screen.close("stopped after")
             self._screen.print(f"It is safe to run {self.get_option('command')} again. {self._log}")

@@ -1,6 +1,6 @@
 """Acts on all machines of the lab at once: each machine is a container with systemd.
 
-    machines.py missing    print the machines that `start` would create
+    machines.py due        print the machines and containers that `start` would change
     machines.py start      create and start what is missing, remove what is no longer wanted
     machines.py save       save every machine as an image
     machines.py reset      replace every machine with its saved image
@@ -26,6 +26,7 @@ BOOT_SECONDS = 120
 SHUTDOWN_SECONDS = 60
 KILLED = 128 + signal.SIGKILL
 SETTINGS_LABEL = "revezamento-settings"
+CONTENT_LABEL = "revezamento-content"
 
 
 class MachineError(RuntimeError):
@@ -39,6 +40,8 @@ class Lab:
         self.label: str = wanted["label"]
         self.image: str = wanted["image"]
         self.snapshots: str = wanted["snapshots"]
+        self.content: str = wanted["content"]  # a hash of all that makes a machine what it is
+        self.prefers_snapshots: bool = wanted["from_snapshot"]
         self.options: list[str] = wanted["options"]
         self.ssh: list[str] = wanted["ssh"]
         self.known_hosts = Path(wanted["known_hosts"])
@@ -75,20 +78,30 @@ class Lab:
             and container["Labels"].get(SETTINGS_LABEL) == self.settings(name)
         }
 
-    def missing(self) -> list[str]:
+    def due(self) -> list[str]:
         usable = self.usable()
-        return [name for name in self.addresses if name not in usable]
+        running = {self.container(name) for name in usable if usable[name]["State"] == "running"}
+        settled = running - {self.container(name) for name in self.strangers()}
+        return sorted({*self.present(), *map(self.container, self.addresses)} - settled)
+
+    def strangers(self) -> list[str]:
+        """The machines whose SSH keys are not known here. Mitogen, unlike ssh, never accepts a new one."""
+        known = self.known_hosts.read_text(encoding="utf-8").split() if self.known_hosts.exists() else []
+        return [name for name, address in self.addresses.items() if address not in known]
 
     def start(self) -> None:
         usable = self.usable()
         kept = {self.container(name) for name in usable}
         self.remove(name for name in self.present() if name not in kept)
         missing = [name for name in self.addresses if name not in usable]
-        self.create(dict.fromkeys(missing, self.image))
+        if self.prefers_snapshots and not usable and self.is_current_snapshot():
+            self.create({name: self.snapshot(name) for name in missing})
+        else:
+            self.create(dict.fromkeys(missing, self.image))
         stopped = [name for name in usable if usable[name]["State"] != "running"]
         everywhere(lambda name: podman("start", self.container(name)), stopped)
         report("started", stopped)
-        everywhere(self.wait, self.addresses)
+        everywhere(self.wait, {*missing, *stopped, *self.strangers()})
 
     def save(self) -> None:
         """The machines stop for a moment, so that no daemon is caught in the middle of a write."""
@@ -107,6 +120,15 @@ class Lab:
         self.remove(self.present())
         self.create({name: self.snapshot(name) for name in self.addresses})
         everywhere(self.wait, self.addresses)
+
+    def is_current_snapshot(self) -> bool:
+        """Whether there is a snapshot of every machine, made from the present content of the project."""
+        label = f'--format={{{{index .Labels "{CONTENT_LABEL}"}}}}'
+        found = run(["podman", "image", "inspect", label, *map(self.snapshot, self.addresses)])
+        is_current = found.returncode == 0 and {*found.stdout.split()} == {self.content}
+        if not is_current:
+            print("no snapshot of the present content: starting from the base image", flush=True)
+        return is_current
 
     def create(self, images: dict[str, str]) -> None:
         """Create and start machines, each from its image."""
@@ -166,7 +188,9 @@ class Lab:
             podman("stop", f"--time={SHUTDOWN_SECONDS}", container)
             if podman("inspect", "--format={{.State.ExitCode}}", container).strip() == str(KILLED):
                 raise MachineError(f"it did not shut down within {SHUTDOWN_SECONDS} s, so it was not saved")
-            podman("commit", "--quiet", container, self.snapshot(name))
+            podman(
+                "commit", "--quiet", f"--change=LABEL {CONTENT_LABEL}={self.content}", container, self.snapshot(name)
+            )
         finally:
             podman("start", container)
 
@@ -203,13 +227,13 @@ def report(done: str, machines: Iterable[str]) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     verb = arguments[0] if len(arguments) == 1 else ""
-    if verb not in ("missing", "start", "save", "reset"):
+    if verb not in ("due", "start", "save", "reset"):
         print(__doc__, file=sys.stderr)
         return 2
     lab = Lab(json.load(sys.stdin))
     try:
-        if verb == "missing":
-            print("\n".join(lab.missing()))
+        if verb == "due":
+            print("\n".join(lab.due()))
         else:
             getattr(lab, verb)()
     except MachineError as error:

@@ -22,6 +22,8 @@ with (here / "log").open("a") as log:
 verb = sys.argv[1]
 if verb == "ps":
     print((here / "containers.json").read_text())
+elif sys.argv[1:3] == ["image", "inspect"]:
+    print((here / "contents").read_text())
 elif verb == "images":
     print((here / "images").read_text())
 elif verb == "inspect":
@@ -34,6 +36,9 @@ elif verb == "run" and "--hostname=redis1" in sys.argv and (here / "broken").exi
 MACHINES = ROOT / "providers" / "podman" / "machines.py"
 
 
+KEYS = "172.20.0.4 ssh-ed25519 AAAA\n172.20.0.5 ssh-ed25519 BBBB\n"
+
+
 class Containers:
     """A stub of podman and ssh for machines.py, and its input: a lab of two machines."""
 
@@ -44,6 +49,8 @@ class Containers:
             "label": "lab",
             "image": "machine:trixie",
             "snapshots": "snapshot",
+            "content": "c0ffee",
+            "from_snapshot": False,
             "machines": {"redis1": "172.20.0.4", "dns1": "172.20.0.5"},
             "options": ["--dns=none"],
             "ssh": ["ssh"],
@@ -51,7 +58,7 @@ class Containers:
         }
         self.command("podman", PODMAN.format(python=sys.executable, folder=str(folder)))
         self.command("ssh", f'#!/bin/sh\necho "ssh $*" >> {folder}/log\n')
-        self.known_hosts.write_text("old keys\n", encoding="utf-8")
+        self.known_hosts.write_text(KEYS, encoding="utf-8")
         self.write("images", "snapshot:redis1\nsnapshot:dns1")
         self.write("exit-code", "0")
         self.are(redis1="running", dns1="running")
@@ -109,7 +116,7 @@ def containers(tmp_path: Path) -> Containers:
 def test_start_creates_what_is_missing(containers: Containers) -> None:
     """The others keep running. The address and the MAC address that derives from it are the machine's own."""
     containers.are(redis1="running")
-    assert containers.run("missing").stdout == "dns1\n"
+    assert containers.run("due").stdout == "net-dns1\n"
     done = containers.run("start")
     assert (done.returncode, done.stdout, done.stderr) == (0, "dns1: created\n", "")
     (created,) = containers.changes
@@ -122,17 +129,27 @@ def test_start_creates_what_is_missing(containers: Containers) -> None:
 
 def test_start_changes_nothing_when_all_machines_run(containers: Containers) -> None:
     """It prints nothing, from which Ansible tells that nothing changed."""
-    assert containers.run("missing").stdout.strip() == ""
+    assert containers.run("due").stdout.strip() == ""
     done = containers.run("start")
     assert (done.returncode, done.stdout, containers.changes) == (0, "", [])
-    assert containers.known_hosts.read_text(encoding="utf-8") == "old keys\n"
+    assert containers.known_hosts.read_text(encoding="utf-8") == KEYS
 
 
 def test_start_starts_a_machine_that_is_off(containers: Containers) -> None:
     """It keeps its data."""
     containers.are(redis1="exited", dns1="running")
+    assert containers.run("due").stdout == "net-redis1\n"
     assert containers.run("start").stdout == "redis1: started\n"
     assert containers.changes == ["podman start net-redis1"]
+
+
+def test_start_asks_a_machine_for_a_key_that_is_not_known(containers: Containers) -> None:
+    """Mitogen never accepts a new key. ssh does, and then this machine is settled."""
+    containers.known_hosts.write_text(KEYS.splitlines()[0], encoding="utf-8")
+    assert containers.run("due").stdout == "net-dns1\n"
+    containers.run("start")
+    assert (containers.folder / "log").read_text(encoding="utf-8").count("ssh 172.20.0.5 true") == 1
+    assert containers.changes == []
 
 
 @pytest.mark.parametrize("state", ["created", "configured", "initialized"])
@@ -157,7 +174,7 @@ def test_a_machine_follows_its_settings(
 ) -> None:
     """A change of its address, its rights or its release replaces it."""
     containers.wanted |= changed
-    assert containers.run("missing").stdout.split() == recreated
+    assert containers.run("due").stdout.split() == sorted(f"net-{name}" for name in recreated)
     containers.run("start")
     assert [call.split()[1] for call in containers.changes] == (["rm"] if recreated else []) + ["run"] * len(recreated)
 
@@ -165,6 +182,7 @@ def test_a_machine_follows_its_settings(
 def test_start_removes_a_machine_that_left_the_inventory(containers: Containers) -> None:
     """Its address may belong to another one now."""
     containers.are(redis1="running", dns1="running", dns2="running")
+    assert containers.run("due").stdout == "net-dns2\n"
     assert containers.run("start").stdout == "net-dns2: removed\n"
     assert containers.changes == ["podman rm --force --time=0 --volumes net-dns2"]
 
@@ -194,7 +212,7 @@ def test_a_machine_is_saved_while_it_is_stopped(containers: Containers) -> None:
     assert containers.run("save").returncode == 0
     calls = (containers.folder / "log").read_text(encoding="utf-8").splitlines()
     assert [call.split()[1] for call in calls if "net-dns1" in call] == ["exec", "stop", "inspect", "commit", "start"]
-    assert "podman commit --quiet net-dns1 snapshot:dns1" in calls
+    assert "podman commit --quiet --change=LABEL revezamento-content=c0ffee net-dns1 snapshot:dns1" in calls
 
 
 def test_the_former_snapshot_is_removed(containers: Containers) -> None:
@@ -235,3 +253,24 @@ def test_reset_without_a_snapshot_changes_nothing(containers: Containers) -> Non
     done = containers.run("reset")
     assert (done.returncode, containers.changes) == (1, [])
     assert done.stderr == "There is no snapshot of dns1. Remedy: make snapshot, of all machines\n"
+
+
+@pytest.mark.parametrize(
+    ("contents", "running", "images"),
+    [
+        ("c0ffee\nc0ffee", [], ["snapshot:dns1", "snapshot:redis1"]),
+        ("c0ffee\ndecaf", [], ["machine:trixie", "machine:trixie"]),
+        ("\n", [], ["machine:trixie", "machine:trixie"]),
+        ("c0ffee\nc0ffee", ["redis1"], ["machine:trixie"]),
+    ],
+    ids=["the present content", "one of other content", "made before contents were recorded", "a lab that is there"],
+)
+def test_a_lab_from_nothing_may_start_from_a_snapshot(
+    containers: Containers, contents: str, running: list[str], images: list[str]
+) -> None:
+    """Only from one of all machines, with the present content: all machines share one state."""
+    containers.are(**dict.fromkeys(running, "running"))
+    containers.wanted["from_snapshot"] = True
+    containers.write("contents", contents)
+    assert containers.run("start").returncode == 0
+    assert [call.split()[-1] for call in containers.changes] == images

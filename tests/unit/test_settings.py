@@ -134,9 +134,9 @@ def test_programs_run_without_make_use_the_record(
         ("use", True, {"LAB_INVENTORY": "inventory/production"}, None),
         ("use", False, {}, None),
         ("own", True, {}, None),
-        ("start", True, {}, None),
+        ("start", False, {}, "mitogen_linear"),
     ],
-    ids=["the lab", "the user's choice", "other machines", "no lab", "the provider", "machines that do not answer yet"],
+    ids=["the lab", "the user's choice", "other machines", "no lab", "the provider", "a new lab"],
 )
 def test_mitogen_is_for_the_machines_of_the_lab(
     record: Record,

@@ -179,6 +179,8 @@ def test_the_log_has_what_ansible_prints(run: Run) -> None:
 def test_a_verb_has_one_total(run: Run) -> None:
     """It starts with the verb, and comes after the last of its playbooks."""
     assert "Done" not in run(PASSED, STAGES_MORE="1").stdout
+    assert run(PASSED, "playbook.yml").stdout.splitlines()[-1].startswith("Done")
+    assert run(PASSED, "playbook.yml").stdout.count("Done") == 1
     assert re.search(r"^Done in \d{3,} min", run(PASSED, STAGES_STARTED="1000000000").stdout, re.MULTILINE)
 
 
