@@ -94,6 +94,7 @@ test-all: tools # the same, and the long rest: browser, drills, reboots
 
 .PHONY: bench-lab
 bench-lab: tools # how long the commands take; replaces the running lab
+	@python -m lab.bench checks
 	@python -m lab.bench commands
 	@python -m lab.bench scale
 

@@ -25,6 +25,9 @@ ROUTE_COOKIE = "tests/testinfra/persistence/variables"
 RECAP = re.compile(r"^(?:\S+ \S+ )?(\S+) +: ok=\d+ +changed=(\d+)", re.MULTILINE)
 """A machine and its number of changes. Lines of the log have the time in front."""
 
+NOT_INHERITED = {"V", "STAGES_STARTED", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
+"""V=1 would show Ansible's output instead of logging it. The others belong to the make that runs this module."""
+
 
 class Failed(Exception):
     """A stage failed; the message says why."""
@@ -40,8 +43,7 @@ class Stage:
 
     def run(self) -> None:
         for command in self.commands:
-            # V=1 shows Ansible's output instead of logging it, and STAGES_STARTED is of the make that runs this.
-            environment = {name: value for name, value in os.environ.items() if name not in ("V", "STAGES_STARTED")}
+            environment = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
             code = subprocess.run(command, cwd=ROOT, env=environment, shell=True, check=False).returncode
             if code:
                 raise Failed(f"`{command}` ended with exit status {code}")
