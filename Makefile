@@ -57,6 +57,8 @@ logs: tools ## show the latest log entries of a machine: HOST=backend1
 ##@ Change
 .PHONY: provision
 provision: tools ## apply the roles again: all, or ROLE=nginx
+	@[ -z '$(ROLE)' ] || [ -d 'ansible/roles/$(ROLE)' ] || \
+		{ echo "error: there is no role $(ROLE). Roles: $$(ls -m ansible/roles)" >&2; exit 2; }
 	@$(USE) $(PLAYBOOK) $(if $(ROLE),--tags '$(ROLE)') ansible/site.yml
 
 .PHONY: deploy

@@ -99,7 +99,7 @@ def commands(rounds: int) -> None:
         measure("`make snapshot`", "snapshot")
         measure("`make reset`", "reset")
         measure("`make down`", "down")
-        measure("`FROM=snapshot make up`", "up", "FROM=snapshot")
+        measure("`LAB_FROM=snapshot make up`", "up", "LAB_FROM=snapshot")
         run("down")
     times.print()
 

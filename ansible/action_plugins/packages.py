@@ -18,16 +18,18 @@ from ansible.plugins.action import ActionBase
 
 INSTALLED = "ii "
 LISTS_VALID_SECONDS = 86400
+ARGUMENTS = {
+    "name": {"type": "list", "elements": "str", "required": True},
+    "policy_rc_d": {"type": "int"},
+}
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    _VALID_ARGS = frozenset(("name", "policy_rc_d"))
-
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        arguments = dict(self._task.args)
-        names = [arguments["name"]] if isinstance(arguments["name"], str) else list(arguments["name"])
-        if self._installed(names):
+        _, found = self.validate_argument_spec(ARGUMENTS)
+        arguments = {name: value for name, value in found.items() if value is not None}
+        if self._installed(arguments["name"]):
             return {"changed": False}
         result: dict[str, Any] = self._execute_module(
             module_name="ansible.builtin.apt",

@@ -227,3 +227,13 @@ def test_v_shows_ansibles_own_output(tree: Tree) -> None:
     tree.command(".venv/bin/ansible-playbook", RUN)
     for down in (tree.make("down", V="1"), tree.make("down", "V=1")):
         assert down.stdout == "default no log more= ''\n"
+
+
+def test_provision_applies_one_role(tree: Tree) -> None:
+    """A misspelled role is refused: Ansible would run nothing of it and succeed."""
+    (tree.root / "ansible" / "roles" / "nginx").mkdir(parents=True)
+    tree.command(".venv/bin/ansible-playbook", 'echo "$*"')
+    assert tree.make("provision", "ROLE=nginx").stdout == "--tags nginx ansible/site.yml\n"
+    refused = tree.make("provision", "ROLE=ngnix")
+    assert (refused.returncode != 0, refused.stdout) == (True, "")
+    assert "error: there is no role ngnix. Roles: nginx" in refused.stderr

@@ -52,10 +52,11 @@ def unconditional(lock: str) -> str:
     return re.sub(r" ;.*(?= \\$)", "", lock, flags=re.MULTILINE)
 
 
-def owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """The same file as root's, whoever builds the release."""
+def readable(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """The same file as root's and readable by all, whoever builds the release and with whatever umask."""
     member.uid = member.gid = 0
     member.uname = member.gname = "root"
+    member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
     return member
 
 
@@ -105,7 +106,7 @@ def main() -> None:
             install(options.source, options.python, options.machine, packages)
             unfinished = Path(temporary) / "release.tar.gz"
             with tarfile.open(unfinished, "w:gz", compresslevel=1) as tar:
-                tar.add(packages, ".", filter=owned_by_root)
+                tar.add(packages, ".", filter=readable)
             os.replace(unfinished, archive)
     print(json.dumps({"release": release, "archive": str(archive), "built": built}))
 
