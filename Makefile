@@ -122,6 +122,11 @@ unit: tools vagrant workbench
 vagrant:
 	@lab/bootstrap vagrant
 
+.PHONY: test-box
+test-box: # Vagrant's boxes: built, added to Vagrant, and booted without a hypervisor
+	@lab/bootstrap boxes
+	@pytest -q tests/box
+
 .PHONY: workbench
 workbench: tools
 	@$(PLAYBOOK) --inventory inventory/lab providers/podman/workbench.yml
@@ -138,6 +143,10 @@ clean: down # and the images, keys, secrets and tools
 	@rm -rf .venv .lab
 
 # For maintainers
+.PHONY: box
+box: # Vagrant's boxes for libvirt and VirtualBox: docs/vagrant.md
+	@providers/vagrant/box/build
+
 .PHONY: diagram
 diagram: tools
 	@env --unset=LAB_SUBNET python -m lab.diagram inventory/lab > docs/map.svg

@@ -100,6 +100,7 @@ REST = [
     Stage("No route cookie", [site("--tags=nginx"), pytest("testinfra", "-m", "rotation and not disruptive")]),
 ]
 DOWN = Stage("Remove the lab", ["make down"])
+BOXES = Stage("Vagrant's boxes: built, checked, booted", ["make test-box"])
 
 
 def duration(seconds: float) -> str:
@@ -109,7 +110,7 @@ def duration(seconds: float) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run the project's tests from scratch.")
     parser.add_argument("--all", action="store_true", help="the long rest as well")
-    stages = [*SHORT, *(REST if parser.parse_args().all else ()), DOWN]
+    stages = [*SHORT, *REST, DOWN, BOXES] if parser.parse_args().all else [*SHORT, DOWN]
     started, table = time.monotonic(), []
     for number, stage in enumerate(stages, start=1):
         print(f"\n[{number}/{len(stages)}] {stage.title}", flush=True)

@@ -1,9 +1,10 @@
 #!/bin/sh
-# build_base.sh RELEASE MIRROR SECURITY_MIRROR PACKAGES OUTPUT
+# build_base.sh RELEASE MIRROR SECURITY_MIRROR PACKAGES OUTPUT [MMDEBSTRAP OPTION…]
 # A small Debian with systemd and SSH, as a tar file, from Debian's packages alone.
 # Empty mirrors mean mmdebstrap's own default.
 set -eu
 release=$1 mirror=$2 security=$3 packages=$4 output=$5
+shift 5
 
 set -- --variant=minbase --include="$(echo "$packages" | tr ' ' ',')" \
     --skip=cleanup/apt/lists \
@@ -18,7 +19,7 @@ set -- --variant=minbase --include="$(echo "$packages" | tr ' ' ',')" \
     --customize-hook='rm -f "$1"/etc/ssh/ssh_host_*' \
     --customize-hook='mkdir -p "$1/etc/systemd/system/ssh.service.d"' \
     --customize-hook='printf "[Service]\nExecStartPre=\nExecStartPre=/usr/bin/ssh-keygen -A\nExecStartPre=/usr/sbin/sshd -t\n" > "$1/etc/systemd/system/ssh.service.d/own-keys.conf"' \
-    --format=tar "$release" "$output.part"
+    --format=tar "$@" "$release" "$output.part"
 
 if [ -n "$mirror" ]; then
     mmdebstrap "$@" - <<SOURCES
@@ -29,4 +30,4 @@ SOURCES
 else
     mmdebstrap "$@"
 fi
-mv "$output.part" "$output"
+[ ! -e "$output.part" ] || mv "$output.part" "$output"

@@ -1,12 +1,15 @@
 # frozen_string_literal: true
 
+require "etc"
 require "fileutils"
 require_relative "preflight"
 
 module Lab
-  # Runs before the first machine boots, once per command, on `up` and `reload`: the preflight, then the lab's key.
+  # Runs before the first machine boots, once per command, on `up` and `reload`: the preflight, then the box and the
+  # lab's key.
   class Check
     LOCK = Mutex.new
+    TURNS = SizedQueue.new(Etc.nprocessors)
 
     class << self
       # Raises Problem. libvirt boots machines in parallel: the first thread reports the problem, the others just stop.
@@ -16,6 +19,7 @@ module Lab
           @done || begin
             @refused = true
             refuse_unless_ready(machine)
+            build_box(machine)
             Lab.settings.record(subnet: Lab.inventory.subnet) unless Lab.exists?
             make_key
             @refused = false
@@ -24,26 +28,52 @@ module Lab
         end
       end
 
+      # Vagrant chose the machine's box before this one was built. If it does not have this version yet, it adds it now.
+      def take_new_box(machine)
+        return if @version.nil? || machine.id
+
+        machine.config.vm.box_version = @version
+        machine.box = machine.env.boxes.find(Lab.box.name, machine.provider_options[:box_format] || machine.provider_name,
+                                             @version)
+      end
+
+      # An emulated machine keeps a processor busy while it boots. More of them at once would run out of their time.
+      # Adding the box is a part of `up`, for which Vagrant calls this a second time.
+      def in_turn
+        thread = Thread.current
+        return yield if Lab.vm_driver != "qemu" || thread[:lab_turn]
+
+        TURNS.push(true)
+        thread[:lab_turn] = true
+        begin
+          yield
+        ensure
+          thread[:lab_turn] = nil
+          TURNS.pop
+        end
+      end
+
       private
+
+      # The machines of this command.
+      def wanted
+        named = Lab.inventory.machines.select { |listed| ARGV.include?(listed.name) }
+        named.empty? ? Lab.inventory.machines : named
+      end
 
       def refuse_unless_ready(machine)
         provider = machine.provider_name.to_s
-        refuse_old_vagrant(provider)
-        named = Lab.inventory.machines.select { |listed| ARGV.include?(listed.name) }
-        machines = named.empty? ? Lab.inventory.machines : named
-        preflight = Preflight.new(provider: provider, subnet: Lab.inventory.subnet, machines: machines,
+        preflight = Preflight.new(provider: provider, subnet: Lab.inventory.subnet, machines: wanted,
                                   emulated: provider == "libvirt" && Lab.vm_driver == "qemu")
         problems = preflight.problems(first: !Lab.exists?)
         raise Problem, "No machine was started.\n\n#{problems.join("\n\n")}" unless problems.empty?
       end
 
-      # It would use the first box that it finds, which is usually for amd64.
-      def refuse_old_vagrant(provider)
-        return if Lab::Boxes.architecture == "amd64" || Gem::Version.new(Vagrant::VERSION) >= Gem::Version.new("2.4")
-        return if Lab.setting("LAB_BOX")
+      # New machines of a lab that exists get its box, without a look for a newer one.
+      def build_box(machine)
+        return unless Lab.box.own? && wanted.any? { |listed| !Lab.made?(listed.name) }
 
-        raise Problem, "Vagrant #{Vagrant::VERSION} cannot choose a box for this architecture (arm64).\n" \
-                       "Remedy: Vagrant 2.4, or LAB_BOX=the name of a box for #{provider} on arm64."
+        @version = Lab.box.build(machine.provider_name.to_s) unless Lab.exists? && machine.box
       end
 
       # The container lab uses the same key.
@@ -62,7 +92,8 @@ module Lab
 
     def call(env)
       self.class.once(env[:machine])
-      @app.call(env)
+      self.class.take_new_box(env[:machine])
+      self.class.in_turn { @app.call(env) }
     end
   end
 end

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative "boxes"
+require_relative "box"
 require_relative "inventory"
 require_relative "settings"
 
@@ -17,8 +17,8 @@ module Lab
       @inventory ||= Inventory.new(File.expand_path(setting("LAB_INVENTORY"), ROOT), subnet: setting("LAB_SUBNET"))
     end
 
-    def box(provider)
-      Boxes.choose(setting("LAB_RELEASE"), provider, Boxes.architecture, own: setting("LAB_BOX"))
+    def box
+      @box ||= Box.new(setting("LAB_RELEASE"), root: ROOT, other: setting("LAB_BOX"), url: setting("LAB_BOX_URL"))
     end
 
     # How libvirt runs its machines: with KVM, or emulated by QEMU.
@@ -58,8 +58,13 @@ module Lab
     def exists?
       return @exists unless @exists.nil?
 
+      @exists = made?("*")
+    end
+
+    # Whether Vagrant has made the machine.
+    def made?(name)
       state = File.expand_path(ENV.fetch("VAGRANT_DOTFILE_PATH", ".vagrant"), ROOT)
-      @exists = Dir.glob("machines/*/*/id", base: state).any?
+      Dir.glob("machines/#{name}/*/id", base: state).any?
     end
   end
 end

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "box_file"
 require_relative "check"
 require_relative "provisioning"
 
@@ -11,6 +12,7 @@ module Lab
     provisioner(:lab) { Provisioner }
     action_hook(:lab, :machine_action_up) { |hook| hook.prepend(Check) }
     action_hook(:lab, :machine_action_reload) { |hook| hook.prepend(Check) }
+    action_hook(:lab, :authenticate_box_url) { |hook| hook.prepend(BoxFile) }
     action_hook(:lab, :environment_unload) { |hook| hook.append(ProvisionAll) }
   end
 end

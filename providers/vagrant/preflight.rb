@@ -12,9 +12,7 @@ module Lab
     EMULATOR_MB = 1250 # the same when QEMU emulates: it caches up to 1 GB of translated code
 
     # Interfaces that a provider keeps and reuses.
-    OWN_INTERFACES = {
-      "virtualbox" => /\Avboxnet/, "vmware_desktop" => /\Avmnet/, "parallels" => /\A(vnic|bridge)/
-    }.freeze
+    OWN_INTERFACES = { "virtualbox" => /\Avboxnet/ }.freeze
 
     # provider: its name in Vagrant. subnet: three octets. machines: the Lab::Machines to boot.
     # emulated: without hardware virtualization.

@@ -177,6 +177,43 @@ def test_a_new_machine_provisions_the_running_ones_too(fake: FakeLab) -> None:
     assert fake.provisioned() == [["mysql1", "backend2", "frontend1"]]
 
 
+def test_the_box_is_built_before_the_first_machine(fake: FakeLab) -> None:
+    """Once, and every machine boots from the version that was built."""
+    assert fake.vagrant("up").returncode == 0
+    log = fake.log.read_text(encoding="utf-8").splitlines()
+    assert next(line for line in log if "box" in line) == "box for fake"
+    assert sorted(line for line in log if "boots" in line) == sorted(
+        f"{name} boots from revezamento/trixie 13.1.2" for name in fake.names
+    )
+    assert log.count("box for fake") == 1
+    assert fake.vagrant("up").returncode == 0
+    assert "box for" not in fake.log.read_text(encoding="utf-8")
+
+
+def test_another_box_is_not_built(fake: FakeLab) -> None:
+    assert fake.vagrant("up", "redis1", LAB_BOX="debian/trixie64").returncode == 0
+    log = fake.log.read_text(encoding="utf-8")
+    assert "box for" not in log
+    assert "redis1 boots from debian/trixie64 \n" in log
+
+
+def test_no_machine_boots_without_a_box(fake: FakeLab) -> None:
+    """The next `vagrant up` builds it."""
+    failed = fake.vagrant("up", FAKE_BOX="false")
+    assert failed.returncode != 0
+    assert (failed.stdout + failed.stderr).count("the box cannot be built") == 1
+    assert "boots" not in fake.log.read_text(encoding="utf-8")
+    assert fake.vagrant("up").returncode == 0
+
+
+@pytest.mark.parametrize("url", ["nowhere/metadata.json", "nowhere"])
+def test_a_missing_catalogue_is_reported_with_a_remedy(home: Path, url: str) -> None:
+    run = vagrant(home, "validate", LAB_BOX_URL=url)
+    assert run.returncode != 0
+    assert f"LAB_BOX_URL={url}: there is no such file. Remedy: " in run.stderr
+    assert ".rb:" not in run.stderr
+
+
 def test_nothing_is_provisioned_unless_all_machines_boot(fake: FakeLab) -> None:
     """The next `vagrant up` provisions all of them."""
     broken = fake.vagrant("up", FAKE_BROKEN="backend2")

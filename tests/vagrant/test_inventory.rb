@@ -2,7 +2,6 @@
 
 require "minitest/autorun"
 require "tmpdir"
-require_relative "../../providers/vagrant/boxes"
 require_relative "../../providers/vagrant/inventory"
 
 # The Vagrantfile lists no machines: they come from the inventory, which is checked here.
@@ -61,33 +60,5 @@ class TestInventory < Minitest::Test
     refused("nothing\n", "is not an inventory")
     problem = assert_raises(Lab::Problem) { Lab::Inventory.new("nowhere/hosts.yml") }
     assert_includes problem.message, "nowhere/hosts.yml: does not exist"
-  end
-end
-
-# One box for each Debian release, provider and architecture.
-class TestBoxes < Minitest::Test
-  PROVIDERS = %w[virtualbox libvirt vmware_desktop parallels].freeze
-
-  def test_each_choice_has_a_box_of_one_version
-    %w[trixie bookworm].product(PROVIDERS, %w[amd64 arm64]) do |choice|
-      box = Lab::Boxes.choose(*choice)
-      assert_match(/\A\d+\.\d+\.\d+\z/, "#{box.version}.0"[/\A\d+\.\d+\.\d+/], choice.inspect)
-      assert_includes box.name, "/"
-    end
-  end
-
-  def test_lab_box_replaces_it
-    assert_equal Lab::Box.new("my/box", nil, "amd64"), Lab::Boxes.choose("trixie", "libvirt", "amd64", own: "my/box")
-  end
-
-  def test_an_unknown_choice_is_refused_with_a_remedy
-    problem = assert_raises(Lab::Problem) { Lab::Boxes.choose("sid", "libvirt", "amd64") }
-    assert_includes problem.message, "LAB_RELEASE=trixie or LAB_RELEASE=bookworm"
-    problem = assert_raises(Lab::Problem) { Lab::Boxes.choose("trixie", "hyperv", "amd64") }
-    assert_includes problem.message, "LAB_BOX="
-  end
-
-  def test_architectures_have_the_names_that_boxes_use
-    assert_equal %w[arm64 arm64 amd64 amd64], %w[aarch64 arm64 x86_64 x64].map { |cpu| Lab::Boxes.architecture(cpu) }
   end
 end
