@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import os
 import re
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import yaml
@@ -204,6 +211,41 @@ def test_no_machine_boots_without_a_box(fake: FakeLab) -> None:
     assert (failed.stdout + failed.stderr).count("the box cannot be built") == 1
     assert "boots" not in fake.log.read_text(encoding="utf-8")
     assert fake.vagrant("up").returncode == 0
+
+
+@pytest.fixture
+def school(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A box for the fake provider beside its catalogue: in a folder, and on a web server."""
+    folder = tmp_path / "school"
+    folder.mkdir()
+    with tarfile.open(folder / "a.box", "w") as box:
+        metadata = tarfile.TarInfo("metadata.json")
+        content = b'{"provider": "fake"}'
+        metadata.size = len(content)
+        box.addfile(metadata, io.BytesIO(content))
+    checksum = hashlib.sha256((folder / "a.box").read_bytes()).hexdigest()
+    entry = {"name": "fake", "url": "a.box", "checksum_type": "sha256", "checksum": checksum}
+    versions = [{"version": "13.20261128.1", "providers": [entry]}]
+    catalogue = json.dumps({"name": "revezamento/trixie", "versions": versions})
+    (folder / "metadata.json").write_text(catalogue, encoding="utf-8")
+    handler = partial(SimpleHTTPRequestHandler, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield {"folder": str(folder), "web": f"http://127.0.0.1:{server.server_port}/metadata.json"}
+        server.shutdown()
+
+
+@pytest.mark.parametrize("place", ["folder", "web"])
+def test_a_box_from_elsewhere_stands_beside_its_catalogue(
+    fake: FakeLab, school: dict[str, str], tmp_path: Path, place: str
+) -> None:
+    """Vagrant downloads it, checks it and boots from it. Nothing is built."""
+    home = {"VAGRANT_HOME": str(tmp_path / "home")}
+    run = fake.vagrant("up", "redis1", "dns1", LAB_BOX_URL=school[place], **home)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "box for" not in fake.log.read_text(encoding="utf-8")
+    listed = fake.vagrant("box", "list", **home)
+    assert re.search(r"revezamento/trixie +\(fake, 13\.20261128\.1\b", listed.stdout), listed.stdout
 
 
 @pytest.mark.parametrize("url", ["nowhere/metadata.json", "nowhere"])
