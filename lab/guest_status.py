@@ -1,9 +1,10 @@
 """Prints the health of this machine as one JSON object.
 
-    guest_status.py UNIT…
+    guest_status.py COMMAND UNIT…
 
-{"problem": str, "state": str, "up_seconds": int, "memory_mb": int, "units": {unit: state}, "journal": str}
+{"problem": str, "state": str, "up_seconds": int, "memory_mb": int, "units": {unit: state}, "role": str, "journal": str}
 
+The command prints the machine's role in its tier, as one line, and fails if the tier is not complete; it may be empty.
 `problem` and `journal` are empty on a healthy machine, where every unit is active. Otherwise `journal`
 has the last lines of the inactive units. Memory is the sum of the proportional set sizes of
 all processes but those of this login, so that it means the same in a container and in a virtual
@@ -38,18 +39,29 @@ def up_seconds() -> int:
     return round(float(Path("/proc/uptime").read_text().split()[0]) - started_us / 1e6)
 
 
-units = sys.argv[1:]
+def role(command: str) -> tuple[str, bool]:
+    """What the command prints, and whether it succeeds."""
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    return " ".join((done.stdout or done.stderr).split()), done.returncode == 0
+
+
+command, units = sys.argv[1], sys.argv[2:]
 states = dict(zip(units, run("systemctl", "is-active", *units).splitlines(), strict=False)) if units else {}
 broken = {unit: state for unit, state in states.items() if state != "active"}
 lines = ["journalctl", "--no-pager", "--lines=15", "--output=short-iso", *(f"--unit={unit}" for unit in broken)]
+text, is_complete = role(command)
+problems = [f"{unit} is {state}" for unit, state in broken.items()]
+if not is_complete and not broken:
+    problems.append(text or "its role is unknown")
 print(
     json.dumps(
         {
-            "problem": ", ".join(f"{unit} is {state}" for unit, state in broken.items()),
+            "problem": ", ".join(problems),
             "state": run("systemctl", "is-system-running"),
             "up_seconds": up_seconds(),
             "memory_mb": round(memory_kb() / 1024),
             "units": states,
+            "role": text,
             "journal": run(*lines) if broken else "",
         }
     )

@@ -59,6 +59,11 @@ class Box:
         return list(self.vars["machine_units"])
 
     @property
+    def role_command(self) -> str:
+        """A shell command that prints the machine's role in its tier, and fails if the tier is not complete."""
+        return str(self.vars["machine_role"])
+
+    @property
     def service(self) -> str:
         """The unit of the daemon itself."""
         return next(unit for unit in self.units if unit.endswith(".service"))

@@ -19,7 +19,7 @@ from ansible.errors import AnsibleError
 from ansible.template import Templar
 
 MACHINE_KEYS = ("ansible_host", "service_address", "memory_mb", "cpus")
-PROJECT_KEYS = (*MACHINE_KEYS, "lab_subnet", "lab_domain", "lab_state_dir", "machine_units", "site_url")
+PROJECT_KEYS = (*MACHINE_KEYS, "lab_subnet", "lab_domain", "lab_state_dir", "machine_units", "machine_role", "site_url")
 SECRET_MIN_CHARACTERS = 16
 ANYONE = "anyone"
 PERSISTENCE = ("none", "route_cookie")
