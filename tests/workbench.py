@@ -82,8 +82,9 @@ class Workbench:
         # Its own session keeps Ctrl-C from ending it before the tests are done.
         options = ["--rm", "--interactive", f"--name={self.name}", f"--network={self.network}", "--log-driver=none"]
         life = "exec cat"
-        if self.network == "none":  # isolated: every address is local, and nft can check its rules
-            options, life = [*options, "--cap-add=NET_ADMIN"], "ip route add local 0.0.0.0/0 dev lo && exec cat"
+        if self.network == "none":  # isolated: every address is local, nft can check its rules, keepalived an interface
+            options = [*options, "--cap-add=NET_ADMIN"]
+            life = "ip route add local 0.0.0.0/0 dev lo && ip link add eth0 type veth peer name eth1 && exec cat"
         command, pipe = podman("run", *options, self.image, "sh", "-c", life), subprocess.PIPE
         self._life = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
         stdin, stdout, stderr = (

@@ -23,6 +23,7 @@ FOUND: dict[str, Callable[[Machine], dict[str, Any]]] = {
         "__app_release_dir": "/opt/revezamento/releases/1.0.0-0123abcd",
     },
     "bind": lambda machine: {"__bind_serials": {zone["name"]: "1" for zone in machine.vars["__bind_zones"]}},
+    "keepalived": lambda _: {"__keepalived_found": {"stdout": '[{"ifname": "eth0"}]'}},
     "common": lambda _: {
         "__common_provider": {"content": b64encode(b"nameserver 192.0.2.53\nnameserver 192.0.2.54\n").decode()}
     },
@@ -34,10 +35,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "12 backends": {"backends": 12},
     "other domain": {"overrides": {"lab_domain": "exemplo.org"}},
     "other subnet": {"subnet": "192.168.56"},
+    "ha": {"source": "inventory/ha"},
 }
 SECRETS = {
     f"secret_{name}": f"secret-of-{name}-0123456789"
-    for name in ("redis_app", "redis_admin", "mysql_app", "mysql_admin", "route")
+    for name in (
+        *("redis_app", "redis_admin", "redis_replica", "redis_sentinel"),
+        *("mysql_app", "mysql_admin", "mysql_replica", "route", "dns_transfer"),
+    )
 }
 
 
@@ -102,16 +107,16 @@ def _unroll(machine: Machine, role: str, task: dict[str, Any], found: dict[str, 
 @cache
 def inventory(variant: str = "lab") -> Inventory:
     """The lab, or a variant of it, with fixed secrets."""
-    options = VARIANTS[variant]
-    return Inventory.load("inventory/lab", **{**options, "overrides": SECRETS | options.get("overrides", {})})
+    options = {"source": "inventory/lab"} | VARIANTS[variant]
+    return Inventory.load(**{**options, "overrides": SECRETS | options.get("overrides", {})})
 
 
 def machines(role: str, variant: str = "lab") -> list[Machine]:
-    """The first machine of each tier that has the role."""
+    """The first machine of each tier that has the role; with high availability also the second, a replica."""
     tiers = inventory(variant).groups
-    group = roles()[role]
-    firsts = {hosts[0] for tier, hosts in tiers.items() if hosts and tier != "all"}
-    return [inventory(variant).machine(name) for name in tiers[group] if name in firsts]
+    group, number = roles()[role], 2 if variant == "ha" else 1
+    some = {host for tier, hosts in tiers.items() if tier != "all" for host in hosts[:number]}
+    return [inventory(variant).machine(name) for name in tiers[group] if name in some]
 
 
 def text(role: str, src: str, variant: str = "lab", machine: str = "") -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
+
 import dns.reversename
 import dns.zone
 import pytest
 from zone_serial import zone_serial
 
-from tests.templates.rendered import VARIANTS, files, inventory, machines, text
+from tests.templates.rendered import SECRETS, VARIANTS, files, inventory, machines, template_tasks, text
 
 
 def records(zone: dns.zone.Zone, name: str, kind: str = "A") -> list[str]:
@@ -25,9 +28,8 @@ def zones(variant: str = "lab", **found: object) -> list[dns.zone.Zone]:
 def test_www_resolves_to_every_frontend(variant: str) -> None:
     """BIND rotates these records (round robin)."""
     forward, *_ = zones(variant)
-    lab = inventory(variant)
-    www = f"{lab.machine('dns1').vars['site_name']}."
-    assert records(forward, www) == [frontend.address for frontend in lab.hosts("frontends")]
+    dns1 = inventory(variant).machine("dns1").vars
+    assert records(forward, f"{dns1['site_name']}.") == dns1["www_addresses"]
 
 
 def test_the_ttl_is_five_seconds() -> None:
@@ -66,4 +68,57 @@ def test_recursion_and_transfers_are_refused() -> None:
     """Open resolvers are abused for attacks; a zone transfer reveals every machine."""
     config = text("bind", "named.conf.j2")
     assert "recursion no;" in config
-    assert "allow-transfer { none; };" in config
+    assert re.findall("allow-transfer .*", config) == ["allow-transfer { none; };"]
+
+
+def test_one_name_server_transfers_nothing() -> None:
+    """Its configuration does not mention a key, so that adding the role's options changes no lab that has one."""
+    assert not re.search("key|notify-|also-notify|secondary", text("bind", "named.conf.j2"))
+
+
+def test_the_primary_transfers_with_the_key_only_and_notifies_the_secondaries() -> None:
+    """Addresses can be forged, and other programs run on the secondaries' machines."""
+    config = text("bind", "named.conf.j2", "ha", "dns1")
+    zones = config.split("\nzone ")[1:]
+    assert re.findall("allow-transfer .*", config.split("\nzone ")[0]) == ["allow-transfer { none; };"]
+    for zone in zones:
+        assert re.findall("allow-transfer .*", zone) == ["allow-transfer { key transfer; };"]
+        assert f"{inventory('ha').machine('dns2').address} key transfer; " in zone
+        assert "type primary;" in zone
+
+
+def test_a_secondary_transfers_to_nobody() -> None:
+    """It has the same zones, from the primary, and finds a change within the TTL if a notification is lost."""
+    primary, config = (text("bind", "named.conf.j2", "ha", name) for name in ("dns1", "dns2"))
+    assert re.findall('^zone "(.*)"', config, re.MULTILINE) == re.findall('^zone "(.*)"', primary, re.MULTILINE)
+    assert re.findall("allow-transfer .*", config) == ["allow-transfer { none; };"]
+    assert config.count("type secondary;") == config.count("\nzone ")
+    assert config.count(f"{{ {inventory('ha').machine('dns1').address} key transfer; }}") == config.count("\nzone ")
+    assert {*re.findall("max-re.*-time (.*);", config)} == {"5"}
+
+
+def test_the_key_is_the_same_everywhere_and_only_named_reads_it() -> None:
+    """Whoever has the key can copy the zones."""
+    keys = [
+        next(file for file in files(inventory("ha").machine(name), "bind") if file.src == "transfer.key.j2")
+        for name in ("dns1", "dns2")
+    ]
+    assert keys[0].text == keys[1].text
+    assert b64encode(SECRETS["secret_dns_transfer"].encode()).decode() in keys[0].text
+    assert not keys[0].world_readable
+
+
+def test_a_run_without_the_primary_keeps_the_serial() -> None:
+    """Nobody would ever serve another one: the secondary would wait for it in vain."""
+    old = text("bind", "zone.j2").replace("1 ; serial", "41 ; serial")
+    assert zone_serial(old, old) == "41"
+
+
+def test_zones_are_written_on_the_primary_only() -> None:
+    """A secondary transfers them."""
+    (task,) = [task for task in template_tasks("bind") if "zone.j2" in str(task)]
+    written = {
+        name: inventory("ha").machine(name).role("bind").vars.templar.evaluate_conditional(task["when"])
+        for name in ("dns1", "dns2")
+    }
+    assert written == {"dns1": True, "dns2": False}

@@ -29,6 +29,14 @@ def test_public_tiers_have_no_closed_ports(machine: str) -> None:
     assert "drop" not in text("nftables", "nftables.conf.j2", machine=machine)
 
 
+def test_only_frontends_tell_frontends_who_holds_an_address() -> None:
+    """VRRP has no password: another machine could take the addresses of the site."""
+    rules = text("nftables", "nftables.conf.j2", "ha", "frontend1")
+    (accepted,) = re.findall(r"meta l4proto vrrp ip saddr { (.*?) } accept", rules)
+    assert sorted(accepted.split(", ")) == sorted(frontend.address for frontend in inventory("ha").hosts("frontends"))
+    assert rules.index(accepted) < rules.index("meta l4proto vrrp counter drop")
+
+
 def test_rules_take_every_protocol_and_both_families(workbench: Workbench) -> None:
     """Two rules may open one port to different senders. IPv6 and protocols without ports work as well."""
     rules = [

@@ -75,7 +75,8 @@ def test_firewall_rules_are_loaded_after_reboot(lab: Lab) -> None:
     assert rules
     for box, rule in rules:
         ports = ", ".join(str(port) for port in rule["ports"])
-        closed = rf"{rule['proto']} dport ({ports}|{{ {ports} }}) counter .*drop"
+        service = rf"{rule['proto']} dport ({ports}|{{ {ports} }})" if ports else rf"meta l4proto {rule['proto']}"
+        closed = rf"{service} counter .*drop"
         assert re.search(closed, box.root_output("nft list ruleset")), box.name
 
 

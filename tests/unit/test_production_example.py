@@ -90,7 +90,7 @@ def test_each_machine_listens_on_its_private_address() -> None:
 
 
 def test_each_name_server_serves_the_same_zone() -> None:
-    """Ansible writes the zone on each of them; there are no zone transfers."""
+    """The first one has the zones; the others transfer them."""
     names = ("bind_domain", "bind_primary", "bind_nameservers", "bind_round_robin", "bind_machines")
     servers = [{name: machine.vars[name] for name in names} for machine in Inventory.load(EXAMPLE).hosts("dns")]
     assert len(servers) > 1

@@ -66,5 +66,8 @@ def _expected(machine: Box) -> set[tuple[str, str, int]]:
     services = [service for tier in machine.tiers for service in machine.vars["tiers"][tier]["serves"]]
     addresses = machine.vars["nginx_addresses"] if "frontends" in machine.tiers else [machine.address]
     return {
-        (service["proto"], address, port) for service in services for address in addresses for port in service["ports"]
+        (service["proto"], address, port)
+        for service in services
+        for address in addresses
+        for port in service.get("ports", [])
     }
