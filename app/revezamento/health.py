@@ -19,7 +19,7 @@ def status() -> Response:
         servidor=current.settings.server_name,
         versao=current.settings.release,
         desde=current.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        redis=_probe(current.redis.ping_ms()),
+        redis=_probe(current.redis.ping_ms()) | _primary(current.redis.position),
         mysql=_probe(current.database.ping_ms()),
     )
 
@@ -41,6 +41,10 @@ def readyz() -> tuple[Response, int]:
 def metrics() -> Response:
     """Return the metrics in Prometheus' text format."""
     return Response(services().metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _primary(position: int | None) -> dict[str, int]:
+    return {} if position is None else {"primary": position}
 
 
 def _probe(milliseconds: float | None) -> dict[str, Any]:

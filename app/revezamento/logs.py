@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import structlog
 from structlog.contextvars import bind_contextvars, clear_contextvars, merge_contextvars
 
+from revezamento import deadline
 from revezamento.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def configure(stream: TextIO = sys.stdout) -> None:
 
 
 class RequestLog:
-    """WSGI middleware that logs and measures each request, and adds the request's id to all its log lines.
+    """WSGI middleware that logs and measures each request, limits its waits, and adds its id to all its log lines.
 
     The id comes from nginx (`X-Request-Id`), so that one search finds a request in both logs.
     """
@@ -80,7 +81,8 @@ class RequestLog:
             return start_response(status_line, *args)
 
         try:
-            return self._app(environ, remember)
+            with deadline.of_request():
+                return self._app(environ, remember)
         finally:
             seconds = perf_counter() - started
             method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]

@@ -29,8 +29,8 @@ def _flag(value: str) -> bool:
     return value == "true"
 
 
-def _addresses(value: str, *, example: str) -> tuple[Address, ...]:
-    pairs = [item.strip().rpartition(":") for item in value.split(",")]
+def _addresses(value: str, *, example: str, optional: bool = False) -> tuple[Address, ...]:
+    pairs = [item.strip().rpartition(":") for item in value.split(",") if value or not optional]
     if not all(
         re.fullmatch(r"[A-Za-z0-9.-]+", host) and re.fullmatch(r"[1-9]\d{0,4}", port) for host, _, port in pairs
     ):

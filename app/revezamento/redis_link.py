@@ -1,9 +1,10 @@
-"""The connection to Redis: short timeouts, and retries that bridge a restart of Redis.
+"""The connection to Redis: short timeouts, and retries that bridge a restart or a fail-over.
 
-redis-py's own retry is off: it would block a request for seconds. Every command used here may be repeated.
-The account's keys and commands are listed in `app/redis_rights.json`.
+redis-py's own retry is off: it would block a request for seconds, and it does not follow a fail-over (redis-py#3874).
+Every command used here may be repeated. The account's keys and commands are listed in `app/redis_rights.json`.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from time import monotonic, perf_counter, sleep
 from typing import Any, TypeVar
@@ -13,8 +14,10 @@ from redis.backoff import NoBackoff
 from redis.client import Pipeline
 from redis.retry import Retry
 
+from revezamento import deadline
 from revezamento.errors import DependencyDown
 from revezamento.logs import DownLog
+from revezamento.redis_primary import ElectedPrimary, OnlyRedis
 from revezamento.settings import Settings
 
 CALL_SECONDS = 0.3
@@ -23,7 +26,16 @@ CALL_SECONDS = 0.3
 RETRY_BUDGET_SECONDS = 1.0
 RETRY_PAUSE_SECONDS = 0.05
 
+FAILOVER_BUDGET_SECONDS = 3.0
+"""The retry budget where there are Sentinels: they need 1.3 to 2.5 s to replace a primary."""
+
+COPY_SECONDS = 0.2
+"""How long a replica may take to confirm a login or a logout; less than `CALL_SECONDS`."""
+
 _WRONG_TYPE = ("WRONGTYPE", "not an integer")
+
+_PASSES = ("NOREPLICAS", "MISCONF", "BUSY", "UNKILLABLE")
+"""Refusals that end when the primary's replicas are back, or with the next primary; redis-py has no types for them."""
 
 Script = Callable[[Sequence[str], Sequence[str | int]], Any]
 
@@ -35,32 +47,32 @@ class WrongType(DependencyDown):
 
 
 class RedisLink:
-    """A connection pool for one Redis; safe to share between threads. Create it after a fork."""
+    """A connection pool for the primary Redis; safe to share between threads. Create it after a fork."""
 
     def __init__(self, settings: Settings, down_log: DownLog) -> None:
-        host, port = settings.redis
+        self._settings = settings
         self._down_log = down_log
         self._is_down = False
-        self._client = redis.Redis(
-            host=host,
-            port=port,
-            db=settings.redis_db,
-            username=settings.redis_user,
-            password=settings.redis_password,
-            protocol=2,
-            socket_connect_timeout=CALL_SECONDS,
-            socket_timeout=CALL_SECONDS,
-            socket_keepalive=True,
-            max_connections=settings.threads + 2,
-            health_check_interval=0,
-            driver_info=None,
-            retry=Retry(NoBackoff(), 0),
+        self.has_replicas = bool(settings.sentinels)
+        self._budget = FAILOVER_BUDGET_SECONDS if self.has_replicas else RETRY_BUDGET_SECONDS
+        self._primary = (
+            ElectedPrimary(self._connect, settings.sentinels, settings.redis)
+            if self.has_replicas
+            else OnlyRedis(self._connect, settings.redis[0])
         )
 
     def script(self, lua: str) -> Script:
         """Return a function that runs a Lua script, atomically and in one round trip, on keys and arguments."""
-        run = self._client.register_script(lua)
-        return lambda keys, args: self._call(lambda: run(keys=keys, args=args))
+        sha = hashlib.sha1(lua.encode(), usedforsecurity=False).hexdigest()
+
+        def run(client: redis.Redis, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+            try:
+                return client.evalsha(sha, len(keys), *keys, *args)
+            except redis.exceptions.NoScriptError:
+                client.script_load(lua)
+                return client.evalsha(sha, len(keys), *keys, *args)
+
+        return lambda keys, args: self._call(lambda client: run(client, keys, args))
 
     def run(self, command: Callable[[redis.Redis], _T]) -> _T:
         """Run one command.
@@ -69,57 +81,114 @@ class RedisLink:
             DependencyDown: Redis is unreachable, too slow, or refuses.
             WrongType: the key holds a value of another type.
         """
-        return self._call(lambda: command(self._client))
+        return self._call(command)
 
     def transaction(self, fill: Callable[[Pipeline], None]) -> None:
-        """Run the commands that `fill` queues as one MULTI/EXEC transaction, in one round trip."""
+        """Run the commands that `fill` queues as one MULTI/EXEC transaction, in one round trip.
 
-        def execute() -> None:
-            with self._client.pipeline(transaction=True) as pipeline:
+        Where there are replicas, one of them has a copy when this returns, so that a fail-over undoes nothing. If it
+        raises, the commands may have been executed or not. `fill` is called again for each attempt.
+        """
+
+        def execute(client: redis.Redis) -> None:
+            with client.pipeline(transaction=False) as pipeline:
+                # redis-py's callbacks do not expect the replies of queued commands.
+                pipeline.response_callbacks = {}  # type: ignore[assignment]
+                pipeline.execute_command("MULTI")  # type: ignore[no-untyped-call]
                 fill(pipeline)
-                pipeline.execute()
+                if self.has_replicas:
+                    # WAIT is about the connection's own writes, and deleting what is already deleted writes nothing.
+                    pipeline.set("sess:copied", "", ex=1)
+                pipeline.execute_command("EXEC")  # type: ignore[no-untyped-call]
+                if self.has_replicas:
+                    pipeline.wait(1, int(COPY_SECONDS * 1000))
+                replies = pipeline.execute(raise_on_error=False)
+            copies = replies.pop() if self.has_replicas else None
+            nested = replies[-1] if isinstance(replies[-1], list) else []
+            for reply in (*replies, *nested, copies):
+                if isinstance(reply, redis.RedisError):
+                    raise reply
+            if copies == 0:
+                raise redis.ConnectionError("no replica has confirmed the change")
 
         self._call(execute)
 
+    @property
+    def position(self) -> int | None:
+        """Which Redis is the primary, counted from 1; None if unknown, or if there is only one."""
+        return self._primary.position
+
     def ping_ms(self) -> float | None:
         """Return how long Redis takes to answer, in milliseconds, or None if it does not answer; does not retry."""
-        started = perf_counter()
-        try:
-            self._client.ping()
-        except redis.RedisError as error:
-            self._down_log.report("redis", error)
-            return None
-        return (perf_counter() - started) * 1000
+        for may_follow in (self.has_replicas, False):
+            started = perf_counter()
+            client = None
+            try:
+                client = self._primary.client()
+                client.ping()
+            except redis.RedisError as error:
+                if may_follow and self._primary.lost(client):
+                    continue
+                self._down_log.report("redis", error)
+                break
+            return (perf_counter() - started) * 1000
+        return None
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._client.close()
+        self._primary.close()
 
-    def _call(self, command: Callable[[], _T]) -> _T:
+    def _call(self, command: Callable[[redis.Redis], _T]) -> _T:
         # After an outage longer than one budget, fail at once; otherwise waiting requests pile up.
-        deadline = monotonic() + (0 if self._is_down else RETRY_BUDGET_SECONDS)
+        budget = deadline.left(self._budget)
+        ends = monotonic() + (0 if self._is_down else budget)
+        may_follow = True
         while True:
+            client = None
             try:
-                result = command()
-            except redis.ResponseError as error:
-                raise self._down(error) from error
+                client = self._primary.client()
+                result = command(client)
             except redis.RedisError as error:
+                if isinstance(error, redis.ResponseError) and not self._passes(error):
+                    raise self._down(error) from error
                 # A command that timed out may have been executed. Repeating it may count a visit twice, but
                 # without a retry the counter would have the same gap, and the user would get an error.
-                is_transient = isinstance(error, redis.ConnectionError | redis.TimeoutError) and not isinstance(
-                    error, redis.AuthenticationError
-                )
-                self._client.connection_pool.disconnect(inuse_connections=False)
-                if not is_transient or monotonic() + RETRY_PAUSE_SECONDS > deadline:
-                    self._is_down = True
+                if self._primary.lost(client) and may_follow:
+                    may_follow = False
+                    continue
+                is_final = isinstance(error, redis.AuthenticationError)
+                if is_final or monotonic() + RETRY_PAUSE_SECONDS > ends:
+                    # A request whose time was nearly over says nothing about the length of the outage.
+                    self._is_down = self._is_down or is_final or budget > 0.9 * self._budget
                     raise self._down(error) from error
                 sleep(RETRY_PAUSE_SECONDS)
             else:
                 self._is_down = False
                 return result
 
+    def _passes(self, error: redis.ResponseError) -> bool:
+        """Return whether a refusal ends by itself, after a fail-over at the latest."""
+        types = (redis.ReadOnlyError, redis.exceptions.MasterDownError, redis.exceptions.TryAgainError)
+        return self.has_replicas and (isinstance(error, types) or str(error).startswith(_PASSES))
+
     def _down(self, error: redis.RedisError) -> DependencyDown:
         if any(mark in str(error) for mark in _WRONG_TYPE):
             return WrongType("redis")
         self._down_log.report("redis", error)
         return DependencyDown("redis")
+
+    def _connect(self, host: str, port: int, **options: Any) -> redis.Redis:
+        defaults: dict[str, Any] = {
+            "db": self._settings.redis_db,
+            "username": self._settings.redis_user,
+            "password": self._settings.redis_password,
+            "protocol": 2,
+            "socket_connect_timeout": CALL_SECONDS,
+            "socket_timeout": CALL_SECONDS,
+            "socket_keepalive": True,
+            "max_connections": self._settings.threads + 2,
+            "health_check_interval": 0,
+            "driver_info": None,
+            "retry": Retry(NoBackoff(), 0),
+        }
+        return redis.Redis(host=host, port=port, **defaults | options)

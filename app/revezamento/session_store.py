@@ -10,7 +10,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from time import time
-from typing import Any, cast
+from typing import Any
 
 from redis.client import Pipeline
 
@@ -49,7 +49,10 @@ class StoredSession:
 
 
 class SessionStore:
-    """The sessions of all servers; safe to share between threads, every method may raise `DependencyDown`."""
+    """The sessions of all servers; safe to share between threads, every method may raise `DependencyDown`.
+
+    A session that has started or ended stays so, also if another Redis becomes the primary.
+    """
 
     def __init__(self, link: RedisLink, settings: Settings, metrics: Metrics) -> None:
         self._link = link
@@ -117,15 +120,17 @@ class SessionStore:
     def delete_all(self, user_id: int) -> int:
         """End every session of a user; return how many the index listed."""
         index = f"user:{user_id}"
-        members = cast("list[bytes]", self._link.run(lambda client: client.zrange(index, 0, -1)))
-        digests = [member.decode() for member in members]
+        digests: list[str] = []
 
         def fill(pipeline: Pipeline) -> None:
-            pipeline.delete(*(key for digest in digests for key in _keys_of(digest)))
-            pipeline.zrem(index, *digests)
+            # At once, on the transaction's own connection: the list of another primary may lack sessions.
+            members = pipeline.immediate_execute_command("ZRANGE", index, 0, -1)  # type: ignore[no-untyped-call]
+            digests[:] = [member.decode() for member in members]
+            for digest in digests:
+                pipeline.delete(*_keys_of(digest))
+                pipeline.zrem(index, digest)
 
-        if digests:
-            self._link.transaction(fill)
+        self._link.transaction(fill)
         return len(digests)
 
 

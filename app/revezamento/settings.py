@@ -27,7 +27,8 @@ class Settings:
     server_name: str
     node: str
     release: str
-    redis: Address
+    redis: tuple[Address, ...]
+    sentinels: tuple[Address, ...]
     redis_user: str
     redis_db: int
     redis_password: str = field(repr=False)
@@ -66,6 +67,7 @@ def read_settings() -> Settings:
             "node": env.name("NODE", example="backend1", allowed="[A-Za-z0-9._-]{1,64}"),
             "release": env.name("RELEASE", version("revezamento"), example="1.0.0"),
             "redis": env.addresses("REDIS", example="192.0.2.4:6379"),
+            "sentinels": env.addresses("SENTINELS", "", example="192.0.2.4:26379", optional=True),
             "redis_user": env.name("REDIS_USER", "revezamento", example="revezamento"),
             "redis_db": env.whole("REDIS_DB", "0", low=0, high=15),
             "mysql": env.addresses("MYSQL", example="192.0.2.3:3306"),
@@ -92,7 +94,7 @@ def read_settings() -> Settings:
     }
     if problems:
         raise SettingsError("\n".join(problems))
-    return Settings(**values | {"redis": values["redis"][0]} | secrets)
+    return Settings(**values | secrets)
 
 
 def settings_or_exit() -> Settings:
@@ -124,9 +126,10 @@ def _problems(env: Env) -> list[str]:
 
 def _contradictions(values: dict[str, Any]) -> list[str]:
     problems = []
-    if len(values["redis"]) > 1:
+    if len(values["redis"]) > 1 and not values["sentinels"]:
         problems.append(
-            f"{_PREFIX}REDIS={os.environ[_PREFIX + 'REDIS']!r}: Sentinel is not supported yet; give one host:port"
+            f"{_PREFIX}REDIS={os.environ[_PREFIX + 'REDIS']!r}: several need {_PREFIX}SENTINELS, which choose one; "
+            "without them, give one host:port"
         )
     cookie = values["cookie_name"]
     if cookie.startswith(("__Host-", "__Secure-")) and not values["cookie_secure"]:

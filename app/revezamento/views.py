@@ -4,12 +4,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from time import monotonic
 from typing import Any, cast
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, session, url_for
 from werkzeug.exceptions import BadRequest
 
+from revezamento import deadline
 from revezamento.errors import RETRY_AFTER_SECONDS, DependencyDown, Refusal
 from revezamento.logs import log
 from revezamento.negotiation import wants_html
@@ -19,10 +19,8 @@ from revezamento.session_store import fingerprint
 from revezamento.sessions import Session
 from revezamento.users import User, canonical
 
-LOGIN_BUDGET_SECONDS = 3.0
-"""A login that has taken this long no longer waits for a free processor: nginx gives up after 5 s."""
-
 HASH_WAIT_SECONDS = 2.0
+"""How long a login waits for a free processor."""
 
 pages = Blueprint("pages", __name__)
 
@@ -36,7 +34,6 @@ class _Credentials:
 @pages.post("/login")
 def login() -> Response:
     """Check the credentials and start a session: 200 with JSON, or a redirect to the profile for a browser."""
-    started = monotonic()
     credentials = _credentials()
     address = request.remote_addr or "unknown"
     limit = services().login_limit
@@ -44,7 +41,7 @@ def login() -> Response:
         _log_login("limited", credentials.usuario)
         raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too_many_failures", wait)
 
-    user = _authenticate(credentials, started)
+    user = _authenticate(credentials)
     if user is None:
         limit.failed(credentials.usuario, address)
         _log_login("failed", credentials.usuario)
@@ -120,10 +117,10 @@ def _json_object() -> dict[str, Any]:
     return body
 
 
-def _authenticate(credentials: _Credentials, started: float) -> User | None:
+def _authenticate(credentials: _Credentials) -> User | None:
     users, passwords = services().users, services().passwords
     user = users.find(credentials.usuario)
-    wait = min(HASH_WAIT_SECONDS, LOGIN_BUDGET_SECONDS - (monotonic() - started))
+    wait = deadline.left(HASH_WAIT_SECONDS)
     try:
         is_right = passwords.verify(user.senha_hash if user else None, credentials.senha, wait)
     except Overloaded:

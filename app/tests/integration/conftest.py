@@ -144,7 +144,7 @@ def settings(
     def make(**changes: Any) -> Settings:
         return make_settings(
             **{
-                "redis": redis_wire.address,
+                "redis": (redis_wire.address,),
                 "redis_user": ACCOUNT,
                 "redis_password": PASSWORD,
                 "mysql": (mysql_wire.address,),

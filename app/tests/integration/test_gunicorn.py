@@ -95,7 +95,7 @@ class Backend:
 def backend(
     settings: Callable[..., Settings], redis_server: tuple[Any, Any], mysql_server: tuple[Any, Any], tmp_path: Path
 ) -> Iterator[Backend]:
-    current = settings(redis=redis_server[1], mysql=(mysql_server[1],))
+    current = settings(redis=(redis_server[1],), mysql=(mysql_server[1],))
     credentials, metrics = tmp_path / "credentials", tmp_path / "metrics"
     for directory in (credentials, metrics):
         directory.mkdir()
@@ -106,7 +106,7 @@ def backend(
         "CREDENTIALS_DIRECTORY": str(credentials),
         "SERVER_NAME": current.server_name,
         "REVEZAMENTO_NODE": current.node,
-        "REVEZAMENTO_REDIS": "{}:{}".format(*current.redis),
+        "REVEZAMENTO_REDIS": "{}:{}".format(*current.redis[0]),
         "REVEZAMENTO_REDIS_USER": current.redis_user,
         "REVEZAMENTO_MYSQL": "{}:{}".format(*current.mysql[0]),
         "REVEZAMENTO_MYSQL_USER": current.mysql_user,

@@ -34,7 +34,7 @@ def test_a_good_environment_is_read() -> None:
     """Addresses become pairs, secrets lose their trailing newline, and the rest has defaults."""
     settings = read_settings()
     assert settings.server_name == "Servidor 1"
-    assert settings.redis == ("192.0.2.4", 6379)
+    assert (settings.redis, settings.sentinels) == ((("192.0.2.4", 6379),), ())
     assert settings.mysql == (("192.0.2.3", 3306), ("db2.example.com", 3307))
     assert settings.redis_password == "secret of redis_password"
     assert settings.mysql_admin_password is None
@@ -65,7 +65,9 @@ def test_a_setting_without_a_default_must_be_set(environment: pytest.MonkeyPatch
         ("REVEZAMENTO_NODE", "back end", "for example backend1"),
         ("REVEZAMENTO_REDIS", "192.0.2.4", "must be host:port"),
         ("REVEZAMENTO_REDIS", "192.0.2.4:99999999", "must be host:port"),
-        ("REVEZAMENTO_REDIS", "192.0.2.4:6379,192.0.2.5:6379", "Sentinel is not supported yet"),
+        ("REVEZAMENTO_REDIS", "192.0.2.4:6379,192.0.2.5:6379", "several need REVEZAMENTO_SENTINELS"),
+        ("REVEZAMENTO_REDIS", "", "must be host:port"),
+        ("REVEZAMENTO_SENTINELS", "192.0.2.4", "must be host:port"),
         ("REVEZAMENTO_MYSQL", "192.0.2.3:3306,", "must be host:port"),
         ("REVEZAMENTO_THREADS", "four", "whole number from 1 to 64"),
         ("REVEZAMENTO_WORKERS", "0", "whole number from 1 to 64"),
