@@ -19,7 +19,8 @@ from ansible.errors import AnsibleError
 from ansible.template import Templar
 
 MACHINE_KEYS = ("ansible_host", "service_address", "memory_mb", "cpus")
-PROJECT_KEYS = (*MACHINE_KEYS, "lab_subnet", "lab_domain", "lab_state_dir", "machine_units", "machine_role", "site_url")
+LAB_KEYS = ("lab_subnet", "lab_domain", "lab_state_dir")
+PROJECT_KEYS = (*MACHINE_KEYS, *LAB_KEYS, "in_service", "machine_units", "machine_role", "site_url", "www_addresses")
 SECRET_MIN_CHARACTERS = 16
 ANYONE = "anyone"
 PERSISTENCE = ("none", "route_cookie")
