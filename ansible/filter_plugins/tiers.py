@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 USERS = "clients"
@@ -56,9 +56,13 @@ def page_map(tiers: Tiers, groups: Groups, machines: Mapping[str, str], show_add
     }
 
 
-def batch_size(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> int | str:
-    """The `serial` of a tier's play: one machine at a time if any is in service, otherwise all at once."""
-    return 1 if any(hostvars[host].get("in_service") for host in hosts if host in hostvars) else "100%"
+def batch_size(hosts: Sequence[str], hostvars: Mapping[str, Any], majority: bool = False) -> int | str:
+    """The `serial` of a tier's play: one machine at a time if any is in service, otherwise all at once.
+
+    With `majority`, the tier is in service if more than half of its machines are: fewer can only start together.
+    """
+    in_service = sum(bool(hostvars[host].get("in_service")) for host in hosts if host in hostvars)
+    return 1 if in_service > (len(hosts) // 2 if majority else 0) else "100%"
 
 
 class FilterModule:
