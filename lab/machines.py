@@ -65,8 +65,8 @@ class Box:
 
     @property
     def service(self) -> str:
-        """The unit of the daemon itself."""
-        return next(unit for unit in self.units if unit.endswith(".service"))
+        """The unit of the daemon itself: the last one."""
+        return [unit for unit in self.units if unit.endswith(".service")][-1]
 
     def role(self, name: str) -> Any:
         """Variables as a task of that role sees them."""
