@@ -36,6 +36,30 @@ save ""
 logfile /bench/redis.log
 daemonize yes
 """
+REPLICA_CONF = (
+    REDIS_CONF
+    + """\
+masterauth {password}
+dir {dir}
+min-replicas-to-write 1
+min-replicas-max-lag 2
+repl-diskless-sync-delay 0
+enable-debug-command local
+"""
+)
+SENTINEL_CONF = """\
+bind 127.0.0.1
+port {port}
+dir {dir}
+requirepass {password}
+sentinel sentinel-pass {password}
+sentinel monitor sessions 127.0.0.1 {primary} 2
+sentinel auth-pass sessions {password}
+sentinel down-after-milliseconds sessions 500
+sentinel failover-timeout sessions 3000
+logfile {dir}/sentinel.log
+daemonize yes
+"""
 MARIADB_CONF = """\
 [mariadbd]
 user=mysql
@@ -111,7 +135,7 @@ class Workbench:
         self.run(["true"], files).check_returncode()
 
     def databases(self) -> dict[str, str]:
-        """Start Redis and MariaDB on free ports of 127.0.0.1 (network "host"); return REVEZAMENTO_TEST_*."""
+        """Start Redis, alone and with Sentinel, and MariaDB on free ports of 127.0.0.1 (network "host"); return REVEZAMENTO_TEST_*."""
         redis, mysql = _free_port(), _free_port()
         redis_password, mysql_password = secrets.token_hex(16), secrets.token_hex(16)
         self.write(
@@ -134,6 +158,28 @@ class Workbench:
             "REVEZAMENTO_TEST_REDIS_PASSWORD": redis_password,
             "REVEZAMENTO_TEST_MYSQL": f"127.0.0.1:{mysql}",
             "REVEZAMENTO_TEST_MYSQL_PASSWORD": mysql_password,
+            **self._sentinels(),
+        }
+
+    def _sentinels(self) -> dict[str, str]:
+        """Start three Redis, the first of them the primary, and three Sentinels; tests wait until they are ready."""
+        ports, sentinels = [_free_port() for _ in range(3)], [_free_port() for _ in range(3)]
+        password = secrets.token_hex(16)
+        for number, (port, sentinel) in enumerate(zip(ports, sentinels, strict=True)):
+            options = {"password": password, "primary": ports[0], "dir": f"/bench/replica{number}"}
+            replica = REPLICA_CONF.format(port=port, **options).replace("/bench/redis.log", f"{options['dir']}/log")
+            files = {
+                f"{options['dir']}/redis.conf": replica + (f"replicaof 127.0.0.1 {ports[0]}\n" if number else ""),
+                f"{options['dir']}/sentinel.conf": SENTINEL_CONF.format(port=sentinel, **options),
+            }
+            self.write(files)
+            for start in (["redis.conf"], ["sentinel.conf", "--sentinel"]):
+                self.run(["redis-server", f"{options['dir']}/{start[0]}", *start[1:]]).check_returncode()
+        return {
+            "REVEZAMENTO_TEST_REPLICAS": ",".join(f"127.0.0.1:{port}" for port in ports),
+            "REVEZAMENTO_TEST_SENTINELS": ",".join(f"127.0.0.1:{port}" for port in sentinels),
+            "REVEZAMENTO_TEST_REPLICAS_PASSWORD": password,
+            "REVEZAMENTO_TEST_SENTINELS_PASSWORD": password,
         }
 
     def _wait(self, question: Sequence[str], answer: str, log: str) -> None:

@@ -122,7 +122,8 @@ def _authenticate(credentials: _Credentials) -> User | None:
     user = users.find(credentials.usuario)
     wait = deadline.left(HASH_WAIT_SECONDS)
     try:
-        is_right = passwords.verify(user.senha_hash if user else None, credentials.senha, wait)
+        with deadline.of_work():
+            is_right = passwords.verify(user.senha_hash if user else None, credentials.senha, wait)
     except Overloaded:
         raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", RETRY_AFTER_SECONDS) from None
     if user is None or not user.ativo or not is_right:

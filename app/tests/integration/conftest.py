@@ -1,4 +1,4 @@
-"""A real Redis and a real MariaDB, each behind a relay that tests can cut, and apps that use them.
+"""A real Redis and a real MariaDB, each behind a relay that tests can cut, real Sentinels, and apps that use them.
 
 The accounts of the apps have exactly the rights that the project grants, so a missing right fails a test.
 """
@@ -20,6 +20,7 @@ from revezamento import create_app
 from revezamento.passwords import Passwords
 from revezamento.settings import Settings
 from tests.relay import Relay
+from tests.replicas import Replicas
 
 DATABASE = "revezamento_test"
 ACCOUNT, ADMIN = "revezamento_test", "revezamento_test_admin"
@@ -32,16 +33,28 @@ REDIS_RIGHTS: dict[str, list[str]] = json.loads((APP / "redis_rights.json").read
 """What the app's account may do: its keys and commands; `select` only where the database is not 0."""
 
 
-def _service(name: str) -> tuple[tuple[str, int], str]:
-    address, password = os.environ.get(name), os.environ.get(f"{name}_PASSWORD")
-    if not address or password is None:
+def _services(name: str) -> tuple[tuple[tuple[str, int], ...], str]:
+    addresses, password = os.environ.get(name), os.environ.get(f"{name}_PASSWORD")
+    if not addresses or password is None:
         pytest.fail(
             f"integration tests need real servers: set {name}=host:port and {name}_PASSWORD, "
             'or leave them out with -m "not integration"',
             pytrace=False,
         )
-    host, _, port = address.rpartition(":")
-    return (host, int(port)), password
+    pairs = [address.rpartition(":") for address in addresses.split(",")]
+    return tuple((host, int(port)) for host, _, port in pairs), password
+
+
+def grant(client: redis.Redis, commands: list[str], keys: list[str]) -> None:
+    """Give the app's account these rights and no others."""
+    client.acl_setuser(
+        ACCOUNT,
+        enabled=True,
+        reset=True,
+        passwords=[f"+{PASSWORD}"],
+        keys=keys,
+        commands=[f"+{command}" for command in commands if command != "select"],
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -55,24 +68,31 @@ def long_deadlines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[tuple[redis.Redis, tuple[str, int]]]:
     """The real Redis as its administrator, and its address, with the app's account."""
-    address, password = _service("REVEZAMENTO_TEST_REDIS")
+    (address,), password = _services("REVEZAMENTO_TEST_REDIS")
     with redis.Redis(*address, password=password, decode_responses=True) as client:
-        client.acl_setuser(
-            ACCOUNT,
-            enabled=True,
-            reset=True,
-            passwords=[f"+{PASSWORD}"],
-            keys=REDIS_RIGHTS["keys"],
-            commands=[f"+{command}" for command in REDIS_RIGHTS["commands"] if command != "select"],
-        )
+        grant(client, REDIS_RIGHTS["commands"], REDIS_RIGHTS["keys"])
         yield client, address
         client.acl_deluser(ACCOUNT)
 
 
 @pytest.fixture(scope="session")
+def replicas() -> Iterator[Replicas]:
+    """Three real Redis with three Sentinels, which know the app's account."""
+    addresses, password = _services("REVEZAMENTO_TEST_REPLICAS")
+    sentinels, sentinel_password = _services("REVEZAMENTO_TEST_SENTINELS")
+    group = Replicas(addresses, password, sentinels, sentinel_password)
+    for client in group.servers.values():
+        grant(client, REDIS_RIGHTS["commands"] + REDIS_RIGHTS["replicated"], REDIS_RIGHTS["keys"])
+    for client in group.sentinels.values():
+        grant(client, ["sentinel|master"], [])
+    yield group
+    group.close()
+
+
+@pytest.fixture(scope="session")
 def mysql_server() -> Iterator[tuple[Any, tuple[str, int]]]:
     """The real MariaDB as its administrator, and its address, with the schema and the accounts."""
-    address, password = _service("REVEZAMENTO_TEST_MYSQL")
+    (address,), password = _services("REVEZAMENTO_TEST_MYSQL")
     connection = pymysql.connect(host=address[0], port=address[1], user="root", password=password, autocommit=True)
     with connection, connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE}")

@@ -2,13 +2,16 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import redis
+import sqlalchemy
 from flask import Flask, session
 from flask.testing import FlaskClient
 
+from revezamento.errors import DependencyDown
 from tests.integration.conftest import SENHAS, fields, log_in, use_cookie
 from tests.relay import Relay
 
@@ -161,6 +164,108 @@ def test_the_second_address_of_mysql_serves_when_the_first_does_not(make_app: An
     """A second server only needs a longer list in the inventory."""
     client = make_app(mysql=(("127.0.0.1", 1), mysql_wire.address)).test_client()
     assert client.post("/login", json=RIGHT).status_code == 200
+
+
+@pytest.fixture
+def second_wire(mysql_server: Any) -> Iterator[Relay]:
+    """Another way to the same MariaDB: to the app, a second server."""
+    relay = Relay(mysql_server[1])
+    yield relay
+    relay.restore()
+    relay.refuse()
+
+
+@pytest.fixture
+def cluster(make_app: Any, mysql_wire: Relay, second_wire: Relay) -> Flask:
+    """An app with two servers, of which it prefers the first."""
+    app: Flask = make_app(mysql=(mysql_wire.address, second_wire.address))
+    assert app.test_client().post("/login", json=RIGHT).status_code == 200
+    assert second_wire.questions == 0
+    return app
+
+
+@pytest.mark.parametrize("how", ["refused", "frozen"])
+def test_a_login_moves_on_to_the_next_mysql(cluster: Flask, mysql_wire: Relay, how: str) -> None:
+    """Also if a pooled connection leads to the dead server; the logins after that do not wait for it."""
+    break_wire(mysql_wire, how)
+    for limit in (DATA_BUDGET_SECONDS, 1.0):
+        started = time.monotonic()
+        assert cluster.test_client().post("/login", json=RIGHT).status_code == 200
+        assert time.monotonic() - started < limit
+
+
+def test_logins_return_to_the_preferred_mysql(
+    cluster: Flask, mysql_wire: Relay, second_wire: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All backends use the same server, so that writes do not conflict."""
+    monkeypatch.setattr("revezamento.database.ASIDE_SECONDS", 0.1)
+    client = cluster.test_client()
+    mysql_wire.refuse()
+    assert client.post("/login", json=RIGHT).status_code == 200
+    mysql_wire.restore()
+    time.sleep(0.1)
+    assert client.post("/login", json=RIGHT).status_code == 200
+    before = second_wire.questions
+    assert client.post("/login", json=RIGHT).status_code == 200
+    assert second_wire.questions == before
+
+
+def test_status_is_in_time_with_all_mysql_down(cluster: Flask, mysql_wire: Relay, second_wire: Relay) -> None:
+    """It asks each server once."""
+    mysql_wire.freeze()
+    second_wire.freeze()
+    started = time.monotonic()
+    assert fields(cluster.test_client().get("/status"))["mysql"]["ok"] is False
+    assert time.monotonic() - started < 2.6
+    client = cluster.test_client()
+    started = time.monotonic()
+    assert_unavailable(client.post("/login", json=RIGHT))
+    assert time.monotonic() - started < 4.5
+
+
+@pytest.mark.parametrize(("number", "calls"), [(1047, 2), (1213, 2), (1205, 2), (1146, 1)])
+def test_a_write_is_repeated_only_if_no_server_has_executed_it(cluster: Flask, number: int, calls: int) -> None:
+    """The server is not in the cluster, or has undone the statement because of a conflict."""
+    ran = []
+
+    def refused_once(connection: sqlalchemy.Connection) -> None:
+        ran.append(connection)
+        if len(ran) == 1:
+            connection.exec_driver_sql(f"SIGNAL SQLSTATE '08S01' SET MYSQL_ERRNO = {number}")
+
+    database = cluster.extensions["revezamento"].database
+    if calls == 1:
+        with pytest.raises(DependencyDown):
+            database.write(refused_once)
+    else:
+        database.write(refused_once)
+    assert len(ran) == calls
+
+
+def test_a_write_with_an_unknown_outcome_is_not_repeated(cluster: Flask) -> None:
+    """The server may have executed it."""
+    ran = []
+
+    def too_slow(connection: sqlalchemy.Connection) -> None:
+        ran.append(connection)
+        connection.exec_driver_sql("DO SLEEP(2)")
+
+    with pytest.raises(DependencyDown):
+        cluster.extensions["revezamento"].database.write(too_slow)
+    assert len(ran) == 1
+
+
+def test_a_read_that_is_retried_late_does_not_wait_for_the_cluster(cluster: Flask) -> None:
+    """A cluster that removes a dead member lets such reads wait for seconds."""
+    waits = []
+
+    def slow_at_first(connection: sqlalchemy.Connection) -> None:
+        waits.append(connection.exec_driver_sql("SELECT @@SESSION.wsrep_sync_wait").scalar_one())
+        if len(waits) == 1:
+            connection.exec_driver_sql("DO SLEEP(2)")
+
+    cluster.extensions["revezamento"].database.read(slow_at_first)
+    assert waits == [1, 0]
 
 
 def test_a_wrong_password_for_redis_or_mysql_is_an_outage(make_app: Any) -> None:

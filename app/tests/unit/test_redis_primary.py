@@ -1,0 +1,105 @@
+"""Which answer of the Sentinels is believed; the real ones are in `integration/test_failover.py`."""
+
+from typing import Any
+
+import pytest
+import redis
+
+from revezamento.redis_primary import ElectedPrimary
+
+OLD, NEW = ("192.0.2.1", 6379), ("192.0.2.2", 6379)
+
+
+class Sentinel:
+    """Names a primary, or does not answer."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.answer: dict[str, Any] | None = None
+
+    def names(self, address: tuple[str, int], epoch: int, *, is_down: bool = False) -> None:
+        self.answer = {"ip": address[0], "port": address[1], "config-epoch": epoch}
+        self.answer |= {"is_sdown": is_down, "is_odown": False}
+
+    def sentinel_master(self, name: str, *, return_responses: bool) -> dict[str, Any]:
+        self.asked += 1
+        if self.answer is None:
+            raise redis.TimeoutError
+        return self.answer
+
+
+@pytest.fixture
+def sentinels(monkeypatch: pytest.MonkeyPatch) -> list[Sentinel]:
+    monkeypatch.setattr("revezamento.redis_primary.ASK_AGAIN_SECONDS", 0)
+    three = [Sentinel(), Sentinel(), Sentinel()]
+    for sentinel in three:
+        sentinel.names(OLD, 1)
+    return three
+
+
+@pytest.fixture
+def primary(sentinels: list[Sentinel]) -> ElectedPrimary:
+    addresses = tuple(("192.0.2.9", port) for port in range(3))
+
+    def connect(host: str, port: int, **options: Any) -> Any:
+        return sentinels[port] if host == "192.0.2.9" else redis.Redis(host, port)
+
+    return ElectedPrimary(connect, addresses, (OLD, NEW))
+
+
+def test_the_primary_is_asked_for_once(primary: ElectedPrimary, sentinels: list[Sentinel]) -> None:
+    """A majority is enough."""
+    with pytest.raises(redis.ConnectionError):
+        primary.client()
+    assert primary.position is None
+    assert primary.lost(None)
+    assert primary.client() is primary.client()
+    assert primary.position == 1
+    assert [sentinel.asked for sentinel in sentinels] == [1, 1, 0]
+
+
+def test_another_thread_has_already_asked(primary: ElectedPrimary, sentinels: list[Sentinel]) -> None:
+    """Threads whose calls fail at the same time ask once."""
+    assert primary.lost(None)
+    assert primary.lost(None)
+    assert sentinels[0].asked == 1
+
+
+def test_the_newest_answer_counts(primary: ElectedPrimary, sentinels: list[Sentinel]) -> None:
+    """A Sentinel that is cut off with the old primary goes on naming it."""
+    primary.lost(None)
+    sentinels[1].names(NEW, 2)
+    assert primary.lost(primary.client())
+    assert primary.position == 2
+
+
+def test_a_primary_that_is_down_is_not_used(primary: ElectedPrimary, sentinels: list[Sentinel]) -> None:
+    """Waiting for a frozen server would cost each attempt a timeout; when it is back, it is used again."""
+    primary.lost(None)
+    for sentinel in sentinels:
+        sentinel.names(OLD, 1, is_down=True)
+    assert not primary.lost(primary.client())
+    with pytest.raises(redis.ConnectionError):
+        primary.client()
+    for sentinel in sentinels:
+        sentinel.names(OLD, 1)
+    assert primary.lost(None)
+
+
+def test_a_sentinel_that_does_not_answer_is_asked_last(primary: ElectedPrimary, sentinels: list[Sentinel]) -> None:
+    """It died with the primary, and each question to it costs a timeout."""
+    sentinels[0].answer = None
+    primary.lost(None)
+    for _ in range(3):
+        primary.lost(primary.client())
+    assert sentinels[0].asked == 1
+
+
+def test_without_sentinels_the_known_primary_stays(primary: ElectedPrimary, sentinels: list[Sentinel]) -> None:
+    """It may be fine."""
+    primary.lost(None)
+    known = primary.client()
+    for sentinel in sentinels:
+        sentinel.answer = None
+    assert not primary.lost(known)
+    assert primary.client() is known
