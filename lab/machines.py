@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
@@ -267,6 +267,27 @@ class Lab:
         chosen = list(self if boxes is None else boxes)
         with ThreadPoolExecutor(len(chosen) or 1) as pool:
             return dict(zip((box.name for box in chosen), pool.map(ask, chosen), strict=True))
+
+    @contextmanager
+    def outage(self, group: str) -> Iterator[None]:
+        """Stop all machines' units of a tier within the context, and always start them afterwards.
+
+        All at once: the members of a database cluster wait for each other.
+        """
+        boxes = self.tier(group)
+        try:
+            self.everywhere(lambda box: box.root_output(f"systemctl stop {shlex.join(box.units)}"), boxes)
+            yield
+        finally:
+            self.everywhere(lambda box: box.start(*box.units), boxes)
+
+    @contextmanager
+    def frozen(self, group: str) -> Iterator[None]:
+        """Suspend the daemon of all machines of a tier within the context."""
+        with ExitStack() as stack:
+            for box in self.tier(group):
+                stack.enter_context(box.frozen(box.service))
+            yield
 
     def close(self) -> None:
         self.everywhere(lambda box: box.disconnect())

@@ -41,7 +41,7 @@ SECRETS = {
     f"secret_{name}": f"secret-of-{name}-0123456789"
     for name in (
         *("redis_app", "redis_admin", "redis_replica", "redis_sentinel"),
-        *("mysql_app", "mysql_admin", "mysql_replica", "route", "dns_transfer"),
+        *("mysql_app", "mysql_admin", "route", "dns_transfer"),
     )
 }
 

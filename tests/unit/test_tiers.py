@@ -68,6 +68,14 @@ def test_a_tier_in_service_changes_one_machine_at_a_time(states: dict[str, Any],
     assert batch_size(["backend1", "backend2"], states) == size
 
 
+@pytest.mark.parametrize(("in_service", "size"), [(0, "100%"), (1, "100%"), (2, 1), (3, 1)])
+def test_a_cluster_changes_one_at_a_time_if_a_majority_serves(in_service: int, size: int | str) -> None:
+    """A single database that becomes a cluster, and members that are down, wait for each other."""
+    members = ["mysql1", "mysql2", "mysql3"]
+    states = {name: {"in_service": number < in_service} for number, name in enumerate(members)}
+    assert batch_size(members, states, majority=True) == size
+
+
 def test_rules_keep_addresses_and_networks() -> None:
     """Only names of tiers are replaced by addresses."""
     rules = [{"to": "redis", "proto": "vrrp", "from": ["backends", "192.0.2.0/24", "anyone"]}]

@@ -135,11 +135,11 @@ def test_a_mysql_outage_affects_only_logins(
     ana: Browser, bruno: Browser, browser: Browser, lab: Lab, demo_users: list[dict[str, str]]
 ) -> None:
     """Logged-in users are unaffected. Logins get 503 with Retry-After, and work again after the outage."""
-    mysql, user = lab.tier("mysql")[0], demo_users[0]
+    user = demo_users[0]
     logins = [
         browser.login_request(user["usuario"], user["senha"], frontend=frontend) for frontend in lab.tier("frontends")
     ]
-    with mysql.stopped(*mysql.units):
+    with lab.outage("mysql"):
         with ana.background_load() as answers:
             refused = browser.send(logins * 2)
         status = browser.send(everywhere(lab, "/status"))
@@ -189,8 +189,8 @@ def test_logins_fail_in_time_when_mysql_is_frozen(
     ana: Browser, browser: Browser, lab: Lab, demo_users: list[dict[str, str]]
 ) -> None:
     """Waiting logins must not use up the threads that serve logged-in users."""
-    mysql, user = lab.tier("mysql")[0], demo_users[1]
-    with mysql.frozen(mysql.service), ana.background_load() as answers:
+    user = demo_users[1]
+    with lab.frozen("mysql"), ana.background_load() as answers:
         refused = [
             browser.login(user["usuario"], user["senha"], frontend=frontend) for frontend in lab.tier("frontends")
         ]
