@@ -135,7 +135,10 @@ class Workbench:
         self.run(["true"], files).check_returncode()
 
     def databases(self) -> dict[str, str]:
-        """Start Redis, alone and with Sentinel, and MariaDB on free ports of 127.0.0.1 (network "host"); return REVEZAMENTO_TEST_*."""
+        """Start MariaDB, and Redis alone and with Sentinel, on free ports of 127.0.0.1 (network "host").
+
+        Return REVEZAMENTO_TEST_*.
+        """
         redis, mysql = _free_port(), _free_port()
         redis_password, mysql_password = secrets.token_hex(16), secrets.token_hex(16)
         self.write(

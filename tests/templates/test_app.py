@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
-from lab.inventory import ROOT
+from lab.inventory import ROOT, Inventory
 from tests.templates.rendered import SECRETS, VARIANTS, files, inventory, machines, text
 
 
@@ -21,6 +22,28 @@ def test_the_app_knows_all_its_settings() -> None:
     source = (ROOT / "app" / "revezamento" / "settings.py").read_text(encoding="utf-8")
     known = {f"REVEZAMENTO_{name}" for name in re.findall(r'env\.\w+\("([A-Z_]+)"', source)} | {"SERVER_NAME"}
     assert set(settings()) <= known
+
+
+def replicated() -> Inventory:
+    return Inventory.load("inventory/ha", overrides=SECRETS)
+
+
+def test_backends_ask_sentinels_where_redis_has_replicas() -> None:
+    """A single Redis works without Sentinel."""
+    assert "REVEZAMENTO_SENTINELS" not in settings()
+    written = files(replicated().machine("backend1"), "app")
+    lines = next(file.text for file in written if file.src == "revezamento.env.j2").splitlines()
+    redis = [machine.address for machine in replicated().hosts("redis")]
+    assert "REVEZAMENTO_REDIS=" + ",".join(f"{address}:6379" for address in redis) in lines
+    assert "REVEZAMENTO_SENTINELS=" + ",".join(f"{address}:26379" for address in redis) in lines
+
+
+@pytest.mark.parametrize(("source", "expected"), [(replicated, {"role", "wait"}), (inventory, set())])
+def test_the_app_has_more_rights_where_redis_has_replicas(source: Callable[[], Inventory], expected: set[str]) -> None:
+    """It checks that it talks to the primary, and waits for replicas."""
+    machine = source().machine("redis1")
+    app = next(user for user in machine.vars["redis_users"] if user["name"] == "revezamento")
+    assert set(app["commands"]) & {"role", "wait"} == expected
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
