@@ -23,7 +23,8 @@ RIGHTS = [
     (REDIS, SENTINEL, ["ping", "role", "info replication"], ["get sess:x", "keys *", "config get *", "acl list"]),
     (REDIS, APP, ["ping"], ["replicaof no one", "publish __sentinel__:hello x", "client pause 1", "psync ? -1"]),
     (GUARD, APP, ["sentinel get-master-addr-by-name sessions", "sentinel masters"], ["sentinel failover sessions"]),
-    (GUARD, APP, ["ping"], ["sentinel set sessions quorum 1", "sentinel reset *", "publish __sentinel__:hello x", "info"]),
+    (GUARD, APP, ["ping"], ["sentinel set sessions quorum 1", "sentinel reset *", "info"]),
+    (GUARD, APP, ["ping"], ["publish __sentinel__:hello x", "subscribe __sentinel__:hello"]),
     (GUARD, SENTINEL, ["sentinel ckquorum sessions"], ["sentinel set sessions quorum 1", "sentinel remove sessions"]),
 ]
 
@@ -77,9 +78,10 @@ def test_a_majority_must_agree() -> None:
     assert "\nsentinel monitor sessions 172.20.0.4 6379 2\n" in text("sentinel", "sentinel.conf.j2", "ha")
 
 
-@pytest.mark.parametrize(("role", "src"), [("redis", "users.acl.j2"), ("sentinel", "sentinel.acl.j2"), ("redis", "redis.conf.j2")])
-def test_passwords_of_members_are_not_readable_by_others(role: str, src: str) -> None:
-    """These files are readable by the group of Redis; passwords are in files of mode 0400."""
+@pytest.mark.parametrize("role_and_src", ["redis users.acl.j2", "sentinel sentinel.acl.j2", "redis redis.conf.j2"])
+def test_files_that_a_group_can_read_have_no_passwords(role_and_src: str) -> None:
+    """Passwords are in files of mode 0400."""
+    role, src = role_and_src.split()
     assert not [name for name, value in SECRETS.items() if value in text(role, src, "ha")]
 
 

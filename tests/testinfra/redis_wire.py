@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.machines import Box
+from lab.machines import Box, Lab
 
 PROGRAM = """
 import json, sys
@@ -29,23 +29,36 @@ json.dump(replies, sys.stdout)
 """
 
 
-def run_commands(backend: Box, redis: Box, *commands: list[str]) -> list[Any]:
-    """Send commands on one connection. Return a reply for each; an error is `{"error": "NOAUTH …"}`."""
-    settings = {"address": redis.address, "port": redis.role("redis")["redis_port"], "commands": commands}
+def run_commands(backend: Box, redis: Box, *commands: list[str], port: int | None = None) -> list[Any]:
+    """Send commands on one connection, to Redis or to another port.
+
+    Return a reply for each; an error is `{"error": "NOAUTH …"}`.
+    """
+    settings = {"address": redis.address, "port": port or redis.role("redis")["redis_port"], "commands": commands}
     return list(backend.python(PROGRAM, settings, python=f"{backend.role('app')['__app_root']}/current/bin/python"))
+
+
+def primary(lab: Lab) -> Box:
+    """The Redis that takes writes: the only one, or the one that says so."""
+    backend = lab.tier("backends")[0]
+    roles = [(box, run_commands(backend, box, as_admin(box), ["ROLE"])[1]) for box in lab.tier("redis")]
+    found = [box for box, role in roles if role[0] == "master"]
+    assert len(found) == 1, roles
+    return found[0]
 
 
 def as_app(redis: Box) -> list[str]:
     """The AUTH command for the app's account."""
-    return _as(redis, "revezamento")
+    return as_account(redis, "revezamento")
 
 
 def as_admin(redis: Box) -> list[str]:
     """The AUTH command for the administrator's account."""
-    return _as(redis, "admin")
+    return as_account(redis, "admin")
 
 
-def _as(redis: Box, name: str) -> list[str]:
+def as_account(redis: Box, name: str) -> list[str]:
+    """The AUTH command for one of the accounts."""
     (account,) = (account for account in redis.role("redis")["redis_accounts"] if account["name"] == name)
     return ["AUTH", name, account["password"]]
 

@@ -183,7 +183,7 @@ sentinel known-replica sessions {THIRD} 6379
 
 @pytest.mark.parametrize("state", ["", STATE])
 def test_sentinel_keeps_what_it_knows(machine: Machine, state: str) -> None:
-    """Settings come from Ansible; the primary, epochs and machines from Sentinel, but for machines that were removed."""
+    """Settings come from Ansible; the primary, epochs and machines from Sentinel, but not removed machines."""
     settings = machine.folder / "settings"
     settings.write_text(SETTINGS, encoding="utf-8")
     machine.state.write_text(state, encoding="utf-8")

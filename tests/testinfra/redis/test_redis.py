@@ -9,7 +9,7 @@ import pytest
 
 from lab.machines import Box, Lab
 from tests.testinfra.browser import Browser
-from tests.testinfra.redis_wire import as_admin, as_app, refusal, run_commands
+from tests.testinfra.redis_wire import as_admin, as_app, primary, refusal, run_commands
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +43,9 @@ def test_the_app_can_log_in(a_backend: Box, redis: Box) -> None:
     assert run_commands(a_backend, redis, as_app(redis), ["PING"]) == ["OK", "PONG"]
 
 
-def test_the_app_can_use_session_keys(a_backend: Box, redis: Box) -> None:
+def test_the_app_can_use_session_keys(lab: Lab, a_backend: Box) -> None:
     """The account allows the commands that sessions need."""
-    key = "sess:lab-test"
+    key, redis = "sess:lab-test", primary(lab)
     replies = run_commands(
         a_backend, redis, as_app(redis), ["SET", key, "1", "EX", "5"], ["GETEX", key, "EX", "5"], ["DEL", key]
     )
