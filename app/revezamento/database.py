@@ -47,12 +47,15 @@ ASIDE_SECONDS = 2.0
 
 PAUSE_SECONDS = 0.1
 
+_PING = "DO 1"
+"""Unlike SELECT 1, it fails on a server that is not in the majority of a Galera cluster, and waits for no other."""
+
 _UNKNOWN_VARIABLE = 1193
 _UNDONE = {1020, 1205, 1213}
 """Conflicts with other transactions: the server is fine, and has undone the statement."""
 
 _REFUSED = 1047
-"""The server is not part of a Galera cluster that has a majority; it has done nothing."""
+"""The server is not in the part of a Galera cluster with a majority; it has done nothing."""
 
 _T = TypeVar("_T")
 
@@ -79,6 +82,7 @@ class Database:
         self._password = password
         self._down_log = down_log
         self._is_down = False
+        self._has_several = len(settings.mysql) > 1
         self._servers = [_Server(self._engine(address)) for address in settings.mysql]
 
     def read(self, query: Callable[[sqlalchemy.Connection], _T]) -> _T:
@@ -104,7 +108,7 @@ class Database:
         for server in self._in_order():
             try:
                 with self._connection(server, synced=True) as connection:
-                    connection.exec_driver_sql("DO 1")  # SELECT 1 also works on a server that may not serve
+                    connection.exec_driver_sql(_PING)
             except SQLAlchemyError as error:
                 self._did_not_serve(server, error)
                 self._down_log.report("mysql", error)
@@ -147,19 +151,18 @@ class Database:
     def _attempts(self, attempts: int) -> Iterator[tuple[_Server, bool]]:
         """Yield the server to try next, and whether it may wait for what the others have written."""
         started = monotonic()
-        if len(self._servers) == 1:
+        if not self._has_several:
             yield self._servers[0], True
             if attempts > 1 and monotonic() <= started + RETRY_BEFORE_SECONDS:
                 yield self._servers[0], True
             return
-        # After an outage longer than one budget, try each server once; otherwise waiting requests pile up.
+        # Each server is tried once in any case. After an outage longer than one budget, this is all; otherwise waiting
+        # requests pile up.
         budget = deadline.left(SWITCH_BUDGET_SECONDS)
         ends = started + (0 if self._is_down else budget)
         while True:
             for server in self._in_order():
                 yield server, monotonic() < started + SYNC_BEFORE_SECONDS
-                if monotonic() > started + budget:
-                    break
             if monotonic() + PAUSE_SECONDS > ends:
                 break
             sleep(PAUSE_SECONDS)
@@ -185,6 +188,8 @@ class Database:
     @contextmanager
     def _connection(self, server: _Server, *, synced: bool) -> Iterator[sqlalchemy.Connection]:
         with server.engine.connect() as connection:
+            if self._has_several:
+                connection.exec_driver_sql(_PING)
             if not synced and connection.info.get("waits"):
                 connection.exec_driver_sql("SET SESSION wsrep_sync_wait = 0")
                 try:
@@ -203,17 +208,16 @@ class Database:
             pool_size=self._settings.threads,
             max_overflow=2,
             pool_timeout=1,
-            pool_pre_ping=True,
+            pool_pre_ping=not self._has_several,  # it would reconnect to a frozen server, and wait twice
             pool_recycle=280,
             pool_use_lifo=True,
         )
-        if len(self._settings.mysql) > 1:
+        if self._has_several:
             event.listen(engine, "connect", _wait_for_writes)
         return engine
 
     def _connect(self, address: Address) -> "pymysql.Connection[pymysql.cursors.Cursor]":
-        several = len(self._settings.mysql)
-        answer = ANSWER_SECONDS if several == 1 else SWITCH_SECONDS
+        answer = SWITCH_SECONDS if self._has_several else ANSWER_SECONDS
         return pymysql.connect(
             host=address[0],
             port=address[1],
@@ -221,7 +225,7 @@ class Database:
             password=self._password,
             database=self._settings.mysql_database,
             charset="utf8mb4",
-            connect_timeout=CONNECT_SECONDS / several,
+            connect_timeout=CONNECT_SECONDS / len(self._settings.mysql),
             read_timeout=answer,
             write_timeout=answer,
         )
