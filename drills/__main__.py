@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import secrets
 import signal
 import sys
@@ -63,7 +64,7 @@ def main() -> int:
 
 
 def _run(lab: Lab, selection: str, settings: Settings, *, only_list: bool) -> int:
-    expected = expectations.load()
+    expected = expectations.load(Path(os.environ.get("LAB_INVENTORY") or "inventory/lab").name)
     if only_list:
         for kind, expectation in expected.items():
             print(f"{kind:<22} {expectation.why}")

@@ -177,7 +177,7 @@ def test_an_invalid_expectation_is_refused(tmp_path: Path, text: str, message: s
     """An expectation with a typo would always hold."""
     (tmp_path / "x.yml").write_text(text, encoding="utf-8")
     with pytest.raises(InvalidExpectation, match=message):
-        expectations.load(tmp_path / "x.yml")
+        expectations.load(path=tmp_path / "x.yml")
 
 
 def test_every_control_must_be_noticed() -> None:
