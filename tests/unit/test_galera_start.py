@@ -62,13 +62,14 @@ def test_it_never_guesses(positions: list[Position], reason: str) -> None:
         (OURS, f"{OURS}:42", ["mysql", "shop"], copy(42)),
         (NO_CLUSTER, f"{OURS}:42", ["mysql", "shop"], INCOMPLETE),
         (NO_CLUSTER, f"{NO_CLUSTER}:-1", ["mysql", "shop"], INCOMPLETE),
-        (OURS, f"{THEIRS}:42", ["mysql", "shop"], INCOMPLETE),
+        (OURS, f"{NO_CLUSTER}:-1", ["mysql", "shop"], ALONE),
+        (OURS, f"{THEIRS}:42", ["mysql", "shop"], copy(42, THEIRS)),
     ],
 )
 def test_a_position_is_what_the_disk_has(
     tmp_path: Path, saved: str | None, recovered: str, databases: list[str], expected: Position
 ) -> None:
-    """An interrupted full copy has a position in InnoDB, but Galera did not mark it as complete."""
+    """Galera marks a full copy that was interrupted. A new cluster is on the disk from its first change on."""
     for name in databases:
         (tmp_path / name).mkdir()
     if saved:
@@ -78,11 +79,11 @@ def test_a_position_is_what_the_disk_has(
 
 def test_the_cluster_goes_on_with_its_history(tmp_path: Path) -> None:
     """The others then get only what they miss. Galera itself would refuse after a power cut."""
-    (tmp_path / "grastate.dat").write_text(GRASTATE.format(OURS))
+    (tmp_path / "grastate.dat").write_text(GRASTATE.format(THEIRS))
     (tmp_path / "gvwstate.dat").touch()
     arguments = start_arguments(tmp_path, copy(42), new_history=False)
     assert arguments == ["--wsrep-new-cluster", f"--wsrep-start-position={OURS}:42"]
-    assert "safe_to_bootstrap: 1" in (tmp_path / "grastate.dat").read_text()
+    assert (tmp_path / "grastate.dat").read_text() == GRASTATE.format(OURS).replace("bootstrap: 0", "bootstrap: 1")
     assert not (tmp_path / "gvwstate.dat").exists()
 
 

@@ -96,15 +96,18 @@ def first(positions: Positions) -> str:
 
 
 def own_position(data: Path, recovered: str) -> Position:
-    """`recovered` is what InnoDB has, `<cluster>:<seqno>`; grastate.dat says whether that is complete."""
+    """`recovered` is what InnoDB has, `<cluster>:<seqno>`. Galera has marked an unfinished full copy in grastate.dat.
+
+    A cluster that ended before its first change is in grastate.dat only, and counts as if it had never been.
+    """
     state = data / "grastate.dat"
     saved = re.search(r"^uuid:\s*(\S+)", state.read_text(), re.MULTILINE) if state.exists() else None
     databases = any(path.is_dir() and path.name not in NO_DATABASES for path in data.glob("[!#.]*"))
     cluster, _, seqno = recovered.partition(":")
-    if not saved:
-        return Position("", -1, databases)
-    if saved[1] != cluster:
+    if saved and saved[1] == NO_CLUSTER:
         return Position(NO_CLUSTER, -1, databases)
+    if not saved or cluster == NO_CLUSTER:
+        return Position("", -1, databases)
     return Position(cluster, int(seqno), databases)
 
 
@@ -210,7 +213,8 @@ def start_arguments(data: Path, position: Position, new_history: bool) -> list[s
     if new_history or not position.is_copy:
         state.unlink(missing_ok=True)
         return ["--wsrep-new-cluster"]
-    state.write_text(re.sub(r"safe_to_bootstrap:.*", "safe_to_bootstrap: 1", state.read_text()))
+    text = re.sub(r"^uuid:.*", f"uuid:    {position.cluster}", state.read_text(), flags=re.MULTILINE)
+    state.write_text(re.sub(r"safe_to_bootstrap:.*", "safe_to_bootstrap: 1", text))
     return ["--wsrep-new-cluster", f"--wsrep-start-position={position.cluster}:{position.seqno}"]
 
 
