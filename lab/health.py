@@ -16,7 +16,8 @@ def status(box: Box) -> dict[str, Any]:
     """The output of guest_status.py on the machine; only `problem` if the machine does not answer."""
     if problem := box.problem():
         return {"problem": f"does not answer: {problem}"}
-    answer: dict[str, Any] = json.loads(box.root_output(f"python3 -c {shlex.quote(PROBE)} {shlex.join([box.role_command, *box.units])}"))
+    arguments = shlex.join([box.role_command, *box.units])
+    answer: dict[str, Any] = json.loads(box.root_output(f"python3 -c {shlex.quote(PROBE)} {arguments}"))
     return answer
 
 
