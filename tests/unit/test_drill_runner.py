@@ -25,6 +25,7 @@ class StubBox:
     """A machine that is healthy, or has the given problem."""
 
     units = ("x.service",)
+    role_command = "true"
     tiers = ("frontends",)
 
     def __init__(self, name: str, address: str = "", problem: str = "") -> None:
