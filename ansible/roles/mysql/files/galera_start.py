@@ -41,7 +41,7 @@ LAST_ANSWERS_SECONDS = 3.0
 
 ADVICE = """\
 All members were down. The one with the last change has to start the cluster, so all have to be asked.
-Is one lost for good? At the one with the last change: systemctl stop mariadb; galera_new_cluster"""
+Is one lost for good? Then run galera_new_cluster at the one with the last change."""
 
 
 class Refused(Exception):
@@ -170,8 +170,8 @@ class Election:
             known = {member: position for member, position in found.items() if position}
             return [member for member, yes in zip(others, serving, strict=True) if yes], known
 
-    def starts_here(self) -> bool:
-        """Wait until the cluster serves (False), or has to be started here (True)."""
+    def starts_here(self, chosen: bool = False) -> bool:
+        """Wait until the cluster serves (False), or has to be started here (True): `chosen` by an administrator."""
         offer(self.address, self.port, self.own)
         deadline, said = time.monotonic() + ATTEMPT_SECONDS, ""
         while True:
@@ -180,6 +180,9 @@ class Election:
                 raise Refused(f"{self.address} has {self.own}. Joining {serving[0]} would overwrite it")
             if serving:
                 return False
+            if chosen:
+                self.refuse_to_lose_changes(known)
+                return True
             missing = [member for member in self.members if member not in known]
             start = "" if missing else first(known)
             if start == self.address:
@@ -192,11 +195,7 @@ class Election:
                 raise Refused(f"{reason}.\n{ADVICE}" if missing else reason)
             time.sleep(0.5)
 
-    def check_choice(self) -> None:
-        """Refuse an administrator's choice that would lose changes which another member is known to have."""
-        serving, known = self.ask_all()
-        if serving:
-            raise Refused(f"{serving[0]} serves the cluster. To join it: systemctl start mariadb")
+    def refuse_to_lose_changes(self, known: Positions) -> None:
         for member, position in known.items():
             if position.cluster == self.own.cluster and position.seqno > self.own.seqno:
                 raise Refused(f"{self.address} has {self.own}, but {member} has {position}. Choose {member}")
@@ -227,14 +226,14 @@ def main() -> None:
     asked = parser.parse_args()
     chosen = bool(os.environ.get("_WSREP_NEW_CLUSTER"))  # by galera_new_cluster
 
+    # After a power cut, its number may be another process's, and the next full copy would wait for that.
+    (DATA / "wsrep_sst.pid").unlink(missing_ok=True)
     recovery = subprocess.run(["/usr/bin/galera_recovery"], stdout=subprocess.PIPE, text=True, check=True)
     option = recovery.stdout.strip()  # --wsrep_start_position=<cluster>:<seqno>
     position = own_position(DATA, option.partition("=")[2])
     election = Election(asked.address, asked.members, position, asked.mysql_port, asked.election_port)
     try:
-        if chosen:
-            election.check_choice()
-        here = chosen or election.starts_here()
+        here = election.starts_here(chosen)
     except Refused as reason:
         print(f"MariaDB does not start: {reason}", flush=True)
         time.sleep(LAST_ANSWERS_SECONDS)
