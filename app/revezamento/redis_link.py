@@ -110,6 +110,8 @@ class RedisLink:
                     raise reply
             if copies == 0:
                 raise redis.ConnectionError("no replica has confirmed the change")
+            if not self._primary.stays(client):
+                raise redis.ConnectionError("another Redis is becoming the primary")
 
         self._call(execute)
 

@@ -43,6 +43,10 @@ class OnlyRedis:
         self._client.connection_pool.disconnect(inuse_connections=False)
         return False
 
+    def stays(self, client: redis.Redis) -> bool:
+        """Return whether a client's server stays the primary for now: always."""
+        return client is self._client
+
     def close(self) -> None:
         """Close the idle connections."""
         self._client.close()
@@ -99,6 +103,18 @@ class ElectedPrimary:
             self._asked = monotonic()
             return bool(answers) and self._follow(max(answers, key=_newest))
 
+    def stays(self, client: redis.Redis) -> bool:
+        """Return whether a majority of the Sentinels answers, and none has begun to replace a client's server.
+
+        A change that a replica confirmed before this was asked survives: a fail-over that begins later prefers the
+        replica that has received most. One that has begun may have chosen another replica.
+        """
+        answers = self._ask_all()
+        if client is not self._client or len(answers) <= len(self._sentinels) // 2:
+            return False
+        newest = max(answers, key=_newest)
+        return (newest["ip"], newest["port"]) == self._address and not any(map(_replaces, answers))
+
     def close(self) -> None:
         """Close the idle connections."""
         for client in (self._client, *self._sentinels):
@@ -109,15 +125,17 @@ class ElectedPrimary:
         """Return what a majority of the Sentinels answers; one that does not answer is asked last from now on."""
         answers: list[dict[str, Any]] = []
         for sentinel in list(self._sentinels):
-            try:
-                answer = sentinel.sentinel_master(NAME, return_responses=True)
-                answers.append(cast("dict[str, Any]", answer))
-            except redis.RedisError:
+            if answer := _ask(sentinel):
+                answers.append(answer)
+            else:
                 self._sentinels.remove(sentinel)
                 self._sentinels.append(sentinel)
             if len(answers) > len(self._sentinels) // 2:
                 break
         return answers
+
+    def _ask_all(self) -> list[dict[str, Any]]:
+        return [answer for sentinel in tuple(self._sentinels) if (answer := _ask(sentinel))]
 
     def _follow(self, answer: dict[str, Any]) -> bool:
         if answer["is_sdown"] or answer["is_odown"]:
@@ -130,6 +148,17 @@ class ElectedPrimary:
         self._client = self._connect(*address, redis_connect_func=_check_role)
         self._address = address
         return True
+
+
+def _ask(sentinel: redis.Redis) -> dict[str, Any] | None:
+    try:
+        return cast("dict[str, Any]", sentinel.sentinel_master(NAME, return_responses=True))
+    except redis.RedisError:
+        return None
+
+
+def _replaces(answer: dict[str, Any]) -> bool:
+    return bool(answer["is_odown"]) or "failover_in_progress" in answer["flags"]
 
 
 def _newest(answer: dict[str, Any]) -> tuple[int, bool]:

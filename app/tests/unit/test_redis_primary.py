@@ -19,7 +19,7 @@ class Sentinel:
 
     def names(self, address: tuple[str, int], epoch: int, *, is_down: bool = False) -> None:
         self.answer = {"ip": address[0], "port": address[1], "config-epoch": epoch}
-        self.answer |= {"is_sdown": is_down, "is_odown": False}
+        self.answer |= {"is_sdown": is_down, "is_odown": False, "flags": "master"}
 
     def sentinel_master(self, name: str, *, return_responses: bool) -> dict[str, Any]:
         self.asked += 1
@@ -103,3 +103,39 @@ def test_without_sentinels_the_known_primary_stays(primary: ElectedPrimary, sent
         sentinel.answer = None
     assert not primary.lost(known)
     assert primary.client() is known
+
+
+def test_a_change_is_final_while_nobody_replaces_the_primary(
+    primary: ElectedPrimary, sentinels: list[Sentinel]
+) -> None:
+    """One Sentinel may be away, or cut off from the primary."""
+    primary.lost(None)
+    assert primary.stays(primary.client())
+    sentinels[0].answer = None
+    sentinels[1].names(OLD, 1, is_down=True)
+    assert primary.stays(primary.client())
+
+
+@pytest.mark.parametrize("change", [{"flags": "master,failover_in_progress"}, {"is_odown": True}])
+def test_a_change_is_not_final_once_a_sentinel_replaces_the_primary(
+    primary: ElectedPrimary, sentinels: list[Sentinel], change: dict[str, Any]
+) -> None:
+    """The replica that was chosen may not have the change, although the other one confirmed it."""
+    primary.lost(None)
+    sentinels[2].answer |= change  # type: ignore[operator]
+    assert not primary.stays(primary.client())
+
+
+def test_a_change_is_not_final_at_a_former_primary(primary: ElectedPrimary, sentinels: list[Sentinel]) -> None:
+    """A single Sentinel knows of the new one first."""
+    primary.lost(None)
+    sentinels[2].names(NEW, 2)
+    assert not primary.stays(primary.client())
+
+
+def test_a_change_is_not_final_without_a_majority(primary: ElectedPrimary, sentinels: list[Sentinel]) -> None:
+    """The others may have chosen another primary."""
+    primary.lost(None)
+    former = primary.client()
+    sentinels[0].answer = sentinels[1].answer = None
+    assert not primary.stays(former)
