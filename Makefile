@@ -69,6 +69,10 @@ deploy: tools ## roll out app/ and its pages, one machine at a time
 rollback: tools # to the previous release, or to RELEASE=…
 	@$(USE) $(PLAYBOOK) ansible/deploy.yml --extra-vars 'deploy_release=$(or $(RELEASE),former)'
 
+.PHONY: upgrade
+upgrade: tools ## install Debian's updates, one machine at a time: REBOOT=always
+	@$(USE) $(PLAYBOOK) $(if $(REBOOT),--extra-vars 'upgrade_reboot=$(REBOOT)') ansible/upgrade.yml
+
 .PHONY: snapshot
 snapshot: tools ## save the state of all machines
 	@$(call BY_PROVIDER,vagrant snapshot save --force $(SNAPSHOT),$(PLAYBOOK) providers/podman/snapshot.yml)
@@ -150,6 +154,7 @@ box: # Vagrant's boxes for libvirt and VirtualBox: docs/vagrant.md
 .PHONY: diagram
 diagram: tools
 	@env --unset=LAB_SUBNET python -m lab.diagram inventory/lab > docs/map.svg
+	@env --unset=LAB_SUBNET python -m lab.diagram inventory/ha > docs/map-ha.svg
 
 # One lock for every platform and for Python 3.11 and newer: markers select what differs.
 LOCK = uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

@@ -1,4 +1,4 @@
-"""lab/diagram.py draws the inventory, and docs/map.svg is up to date."""
+"""lab/diagram.py draws the inventory, and the maps in docs/ are up to date."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ def box(rect: ElementTree.Element) -> tuple[float, float, float, float]:
     return x, y, x + width, y + height
 
 
-def test_the_diagram_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "inventory"), [("map", "lab"), ("map-ha", "ha")])
+def test_the_diagram_is_up_to_date(monkeypatch: pytest.MonkeyPatch, name: str, inventory: str) -> None:
     """A changed inventory needs `make diagram`."""
     monkeypatch.delenv("LAB_SUBNET", raising=False)
-    drawn = (ROOT / "docs" / "map.svg").read_text(encoding="utf-8")
-    assert drawn == diagram(Inventory.load("inventory/lab")), "docs/map.svg is not up to date: make diagram"
+    drawn = (ROOT / "docs" / f"{name}.svg").read_text(encoding="utf-8")
+    assert drawn == diagram(Inventory.load(f"inventory/{inventory}")), f"{name}.svg is not up to date: make diagram"
 
 
 def tier(label: str, asked_by: list[str], *ports: int) -> dict[str, Any]:
