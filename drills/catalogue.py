@@ -16,8 +16,10 @@ from drills.controls import FakeLogout, NoNextUpstream, SwappedSessions
 from drills.disk import FullDisk
 from drills.fault import Fault
 from drills.machines import CrashLoop, Freeze, Kill, PowerOff, RollingRestart
+from drills.minority import Minority, UnsafeMinority
 from drills.network import Partition
 from drills.releases import Deploy
+from drills.rolling import CHANGES, Playbook
 from drills.zone import ZoneChange
 from lab.machines import Lab
 from lab.power import Provider
@@ -66,13 +68,13 @@ def catalogue(lab: Lab, provider: Provider, folder: Path) -> list[Drill]:
                 add(f"{box.name}-freeze", f"{word}-freeze", partial(Freeze, box))
             add(f"{box.name}-power", f"{word}-power", partial(PowerOff, box, provider))
         if boxes and boxes[0].units:
-            first = boxes[0]
-            add(f"{first.name}-cut", f"{word}-cut", partial(Partition, first))
-            add(f"{first.name}-mute", f"{word}-mute", partial(Partition, first, ["out"]))
+            for box in boxes if tier.get("data") else boxes[:1]:
+                add(f"{box.name}-cut", f"{word}-cut", partial(Partition, box))
+                add(f"{box.name}-mute", f"{word}-mute", partial(Partition, box, ["out"]))
             add(f"{word}-restart", f"{word}-restart", partial(RollingRestart, *boxes, pause_seconds=pause_seconds))
         if boxes and (data := tier.get("data")):
-            first = boxes[0]
-            add(f"{first.name}-disk", f"{word}-disk", partial(FullDisk, first, data["path"], data["full_mb"]))
+            disk = partial(FullDisk, *boxes, folder=data["path"], headroom_mb=data["full_mb"])
+            add(f"{word}-disk", f"{word}-disk", disk)
 
     frontends, backends = lab.tier("frontends"), lab.tier("backends")
     add(f"{backends[0].name}-crashloop", "backend-crashloop", partial(CrashLoop, backends[0]))
@@ -80,9 +82,16 @@ def catalogue(lab: Lab, provider: Provider, folder: Path) -> list[Drill]:
     add("frontend-backend-cut", "frontend-backend-cut", frontend_backend_cut)
     backend_redis_cut = partial(Partition, backends[0], peers=lab.addresses("redis"))
     add("backend-redis-cut", "backend-redis-cut", backend_redis_cut)
+    if len(members := lab.tier("redis")) > 1:
+        add("redis-minority", "redis-minority", partial(Minority, members, backends))
+        add("control-no-wait", "control-no-wait", partial(UnsafeMinority, members, backends))
     add("deploy", "deploy", partial(Deploy, *backends, kind="good", folder=folder))
     add("deploy-cold", "deploy-cold", partial(Deploy, *backends, kind="cold", folder=folder))
     add("deploy-late", "deploy-late", partial(Deploy, *backends, kind="late", folder=folder))
+    changes = {"playbook": "site.yml", "variables": CHANGES, "stay": True}
+    add("provision", "provision", partial(Playbook, *lab, **changes, folder=folder))
+    upgrade = {"playbook": "upgrade.yml", "variables": {"upgrade_reboot": "always"}}
+    add("upgrade", "upgrade", partial(Playbook, *lab, **upgrade, folder=folder))
     if nameservers := lab.tier("dns"):
         add("nameserver-change", "nameserver-change", partial(ZoneChange, *nameservers, folder=folder))
     add("control-no-next", "control-no-next", partial(NoNextUpstream, frontends, backends[0]))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from drills.fault import Fault, arm, disarm
 from lab.machines import Box
+from lab.waiting import wait_until
 
 FULL_SECONDS = 12.0
+RECOVERY_SECONDS = 60
 MOUNT_POINT = "/run/revezamento-drill-disk"
 FILLER = f"{MOUNT_POINT}/drill-filler"
 
@@ -17,47 +19,60 @@ class FullDisk(Fault):
     drill, the data is copied back with all that has changed in it.
 
     Args:
+        boxes: the machines of which one's disk becomes full: the primary's, or the first one's.
         folder: the daemon's data.
         headroom_mb: the free space before the drill fills it.
     """
 
     hold_seconds = FULL_SECONDS
 
-    def __init__(self, box: Box, folder: str, headroom_mb: int) -> None:
-        super().__init__(box)
+    def __init__(self, *boxes: Box, folder: str, headroom_mb: int) -> None:
+        super().__init__(*boxes)
         self._folder, self._headroom_mb = folder, headroom_mb
 
     def prepare(self) -> None:
-        (box,) = self.boxes
-        box.root_output(
-            f"set -eu; "
-            f"if mountpoint -q {MOUNT_POINT}; then echo 'left behind by another drill: {MOUNT_POINT}' >&2; exit 1; fi; "
-            f"systemctl stop {box.service}; mkdir -p {MOUNT_POINT}; "
-            f"used=$(du -sm {self._folder} | cut -f1); "
-            f"mount -t tmpfs -o size=$((used + {self._headroom_mb}))m drill {MOUNT_POINT}; "
-            f"cp -a {self._folder}/. {MOUNT_POINT}/; "
-            f"chown --reference={self._folder} {MOUNT_POINT}; chmod --reference={self._folder} {MOUNT_POINT}; "
-            f"mount --bind {MOUNT_POINT} {self._folder}; systemctl start {box.service}"
-        )
+        for box in self.boxes:
+            box.root_output(
+                f"set -eu; if mountpoint -q {MOUNT_POINT}; "
+                f"then echo 'left behind by another drill: {MOUNT_POINT}' >&2; exit 1; fi; "
+                f"systemctl stop {box.service}; mkdir -p {MOUNT_POINT}; "
+                f"used=$(du -sm {self._folder} | cut -f1); "
+                f"mount -t tmpfs -o size=$((used + {self._headroom_mb}))m drill {MOUNT_POINT}; "
+                f"cp -a {self._folder}/. {MOUNT_POINT}/; "
+                f"chown --reference={self._folder} {MOUNT_POINT}; chmod --reference={self._folder} {MOUNT_POINT}; "
+                f"mount --bind {MOUNT_POINT} {self._folder}; systemctl start {box.service}"
+            )
+            _wait_until_complete(box)
 
     def inject(self) -> None:
-        (box,) = self.boxes
+        box = next((box for box in self.boxes if "primary" in box.root(box.role_command).stdout), self.boxes[0])
         arm(box, f"rm -f {FILLER}")
         box.root(f"dd if=/dev/zero of={FILLER} bs=4k")  # ends when the disk is full
         free_kb = int(box.root_output(f"df --output=avail {MOUNT_POINT} | tail -n1"))
         assert free_kb < 64, f"{box.name}: {free_kb} kB are free in {self._folder}"
 
     def undo(self) -> None:
-        (box,) = self.boxes
-        box.root_output(f"rm -f {FILLER}")
-        disarm(box)
+        for box in self.boxes:
+            box.root_output(f"rm -f {FILLER}")
+            disarm(box)
 
     def clean_up(self) -> None:
-        (box,) = self.boxes
-        box.root_output(
-            f"set -eu; if mountpoint -q {MOUNT_POINT}; then systemctl stop {box.service}; rm -f {FILLER}; "
-            f"! mountpoint -q {self._folder} || umount {self._folder}; "
-            f"rm -rf {self._folder}.drill; cp -a {MOUNT_POINT} {self._folder}.drill; "
-            f"find {self._folder} -mindepth 1 -delete; cp -a {self._folder}.drill/. {self._folder}/; "
-            f"rm -rf {self._folder}.drill; umount {MOUNT_POINT}; rmdir {MOUNT_POINT}; fi; systemctl start {box.service}"
-        )
+        for box in self.boxes:
+            box.root_output(
+                f"set -eu; if mountpoint -q {MOUNT_POINT}; then systemctl stop {box.service}; rm -f {FILLER}; "
+                f"! mountpoint -q {self._folder} || umount {self._folder}; "
+                f"rm -rf {self._folder}.drill; cp -a {MOUNT_POINT} {self._folder}.drill; "
+                f"find {self._folder} -mindepth 1 -delete; cp -a {self._folder}.drill/. {self._folder}/; "
+                f"rm -rf {self._folder}.drill; umount {MOUNT_POINT}; rmdir {MOUNT_POINT}; fi; "
+                f"systemctl start {box.service}"
+            )
+            _wait_until_complete(box)
+
+
+def _wait_until_complete(box: Box) -> None:
+    """The next machine of a tier stops only when this one works again."""
+    wait_until(
+        lambda: box.is_active(*box.units) and box.root(box.role_command).succeeded,
+        f"{box.name} works, and its tier is complete",
+        RECOVERY_SECONDS,
+    )

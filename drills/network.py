@@ -52,12 +52,17 @@ class Partition(Fault):
 
     def inject(self) -> None:
         (box,) = self.boxes
+        self.cut_off(box, self._peers)
+
+    def cut_off(self, box: Box, peers: Sequence[str]) -> None:
+        """Cut a machine off from others, or from all if no addresses are given."""
         control = box.output("echo ${SSH_CONNECTION%% *}")
         arm(box, REMOVE)
-        box.root_output("printf %s | nft -f -", rules(control, self._directions, self._peers))
+        box.root_output("printf %s | nft -f -", rules(control, self._directions, peers))
 
     def undo(self) -> None:
-        (box,) = self.boxes
-        box.root(REMOVE)
-        assert not box.root(f"nft list table {TABLE}").succeeded, f"{box.name} is still cut off. Next, there: {REMOVE}"
-        disarm(box)
+        for box in self.boxes:
+            box.root(REMOVE)
+            left = box.root(f"nft list table {TABLE}").succeeded
+            assert not left, f"{box.name} is still cut off. Next, there: {REMOVE}"
+            disarm(box)

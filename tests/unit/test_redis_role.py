@@ -162,6 +162,16 @@ def test_only_a_primary_hands_over(machine: Machine) -> None:
     assert machine.role("hand-over").stdout == ""
 
 
+@pytest.mark.parametrize(("status", "code", "text"), [("ok", 0, "primary of 2\n"), ("err", 1, "its disk is full\n")])
+def test_a_member_whose_disk_is_full_is_not_healthy(machine: Machine, status: str, code: int, text: str) -> None:
+    """Redis answers, and refuses changes."""
+    answer = f"role:master\r\nconnected_slaves:2\r\naof_last_write_status:{status}\r\n"
+    machine.answers(OWN, 6379, answer)
+    answered = machine.role("state")
+    assert answered.returncode == code
+    assert answered.stdout.endswith(text)
+
+
 SETTINGS = f"""\
 # members {FIRST} {OWN}
 port 26379
