@@ -100,6 +100,14 @@ REST = [
     Stage("No route cookie", [site("--tags=nginx"), pytest("testinfra", "-m", "rotation and not disruptive")]),
 ]
 DOWN = Stage("Remove the lab", ["make down"])
+HA_DRILLS = "redis1-power mysql1-power dns1-power frontend1-power backend1-kill redis-restart control-swap"
+HA = [
+    Stage("No machine is indispensable: create and provision", ["LAB_INVENTORY=inventory/ha make up"]),
+    Stage("Provision it again: nothing changes", ["make provision"], Path(".lab/log/provision.log")),
+    Stage("Verify it", [pytest("testinfra", "-m", f"not disruptive and {PLAIN}")]),
+    Stage("Drills: each tier loses a machine", [use(f"python -m drills {HA_DRILLS} --seed=1 --before=3 --after=4")]),
+    Stage("Remove it", ["make down"]),
+]
 BOXES = Stage("Vagrant's boxes: built, checked, booted", ["make test-box"])
 
 
@@ -110,7 +118,7 @@ def duration(seconds: float) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run the project's tests from scratch.")
     parser.add_argument("--all", action="store_true", help="the long rest as well")
-    stages = [*SHORT, *REST, DOWN, BOXES] if parser.parse_args().all else [*SHORT, DOWN]
+    stages = [*SHORT, *REST, DOWN, *HA, BOXES] if parser.parse_args().all else [*SHORT, DOWN]
     started, table = time.monotonic(), []
     for number, stage in enumerate(stages, start=1):
         print(f"\n[{number}/{len(stages)}] {stage.title}", flush=True)
