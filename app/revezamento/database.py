@@ -19,6 +19,7 @@ from revezamento import deadline
 from revezamento.errors import DependencyDown
 from revezamento.logs import DownLog
 from revezamento.parsers import Address
+from revezamento.positions import positions
 from revezamento.settings import Settings
 
 CONNECT_SECONDS = 1.0
@@ -50,6 +51,9 @@ PAUSE_SECONDS = 0.1
 _PING = "DO 1"
 """Unlike SELECT 1, it fails on a server that is not in the majority of a Galera cluster, and waits for no other."""
 
+_MEMBERS = "SHOW STATUS LIKE 'wsrep_incoming_addresses'"
+"""Everybody may ask this, and it waits for no other server."""
+
 _UNKNOWN_VARIABLE = 1193
 _UNDONE = {1020, 1205, 1213}
 """Conflicts with other transactions: the server is fine, and has undone the statement."""
@@ -63,6 +67,7 @@ _T = TypeVar("_T")
 @dataclass(slots=True)
 class _Server:
     engine: sqlalchemy.Engine
+    position: int
     aside_until: float = 0.0
 
 
@@ -83,7 +88,9 @@ class Database:
         self._down_log = down_log
         self._is_down = False
         self._has_several = len(settings.mysql) > 1
-        self._servers = [_Server(self._engine(address)) for address in settings.mysql]
+        self._servers = [_Server(self._engine(address), number) for number, address in enumerate(settings.mysql, 1)]
+        self.machines: dict[str, Any] = {}
+        """Of several servers, the one that answered the last ping and the cluster's members, by positions from 1."""
 
     def read(self, query: Callable[[sqlalchemy.Connection], _T]) -> _T:
         """Run a read-only query, and retry it if a server does not serve.
@@ -108,19 +115,29 @@ class Database:
         for server in self._in_order():
             try:
                 with self._connection(server, synced=True) as connection:
-                    connection.exec_driver_sql(_PING)
+                    if self._has_several:
+                        self.machines = {"used": server.position} | self._members(connection)
+                    else:
+                        connection.exec_driver_sql(_PING)
             except SQLAlchemyError as error:
                 self._did_not_serve(server, error)
                 self._down_log.report("mysql", error)
             else:
                 server.aside_until = 0.0
                 return (perf_counter() - started) * 1000
+        self.machines = {"members": []} if self._has_several else {}
         return None
 
     def close(self) -> None:
         """Close the idle connections."""
         for server in self._servers:
             server.engine.dispose()
+
+    def _members(self, connection: sqlalchemy.Connection) -> dict[str, Any]:
+        row = connection.exec_driver_sql(_MEMBERS).first()
+        addresses = [address for address in row[1].split(",") if address] if row else []
+        found = positions(addresses, ["{}:{}".format(*address) for address in self._settings.mysql])
+        return {"members": found} if found else {}
 
     def _try(
         self,

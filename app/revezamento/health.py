@@ -13,14 +13,14 @@ health = Blueprint("health", __name__)
 
 @health.get("/status")
 def status() -> Response:
-    """Show this server and how fast Redis and MySQL answer it; 200 even if they do not."""
+    """Show this server, how fast Redis and MySQL answer it, and which of their machines serve; always 200."""
     current = services()
     return jsonify(
         servidor=current.settings.server_name,
         versao=current.settings.release,
         desde=current.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        redis=_probe(current.redis.ping_ms()) | _primary(current.redis.position),
-        mysql=_probe(current.database.ping_ms()),
+        redis=_probe(current.redis.ping_ms()) | current.redis.machines,
+        mysql=_probe(current.database.ping_ms()) | current.database.machines,
     )
 
 
@@ -41,10 +41,6 @@ def readyz() -> tuple[Response, int]:
 def metrics() -> Response:
     """Return the metrics in Prometheus' text format."""
     return Response(services().metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
-
-
-def _primary(position: int | None) -> dict[str, int]:
-    return {} if position is None else {"primary": position}
 
 
 def _probe(milliseconds: float | None) -> dict[str, Any]:

@@ -116,9 +116,9 @@ class RedisLink:
         self._call(execute)
 
     @property
-    def position(self) -> int | None:
-        """Which Redis is the primary, counted from 1; None if unknown, or if there is only one."""
-        return self._primary.position
+    def machines(self) -> dict[str, Any]:
+        """The primary and its replicas at the last ping, by their positions from 1; empty if there is only one."""
+        return self._primary.machines
 
     def ping_ms(self) -> float | None:
         """Return how long Redis takes to answer, in milliseconds, or None if it does not answer; does not retry."""
@@ -127,7 +127,7 @@ class RedisLink:
             client = None
             try:
                 client = self._primary.client()
-                client.ping()
+                self._primary.ping(client)
             except redis.RedisError as error:
                 if may_follow and self._primary.lost(client):
                     continue

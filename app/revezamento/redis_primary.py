@@ -13,6 +13,7 @@ import redis
 
 from revezamento.logs import log
 from revezamento.parsers import Address
+from revezamento.positions import positions
 
 NAME = "sessions"
 """The primary's name in Sentinel's configuration."""
@@ -29,10 +30,13 @@ Connect = Callable[..., redis.Redis]
 class OnlyRedis:
     """The primary, if there is no other Redis."""
 
-    position = None
-
     def __init__(self, connect: Connect, address: Address) -> None:
         self._client = connect(*address)
+        self.machines: dict[str, Any] = {}
+
+    def ping(self, client: redis.Redis) -> None:
+        """Raise redis.RedisError unless it answers."""
+        client.ping()
 
     def client(self) -> redis.Redis:
         """Return the client of the primary."""
@@ -72,12 +76,27 @@ class ElectedPrimary:
         self._asked = 0.0
         self._address: Address | None = None
         self._client: redis.Redis | None = None
+        self._replicas: list[int] | None = None
 
     @property
     def position(self) -> int | None:
         """Which Redis is the primary, counted from 1 in the order of the settings; None if unknown."""
         address = self._address
         return self._known.index(address) + 1 if address in self._known else None
+
+    @property
+    def machines(self) -> dict[str, Any]:
+        """The positions of the primary and, at the last ping, of its replicas; without what is not known."""
+        known = {"primary": self.position, "replicas": self._replicas}
+        return {name: value for name, value in known.items() if value is not None}
+
+    def ping(self, client: redis.Redis) -> None:
+        """Raise redis.RedisError unless the server answers and is the primary; note its replicas."""
+        self._replicas = None
+        role, _, replicas, *_ = cast("list[Any]", client.role())
+        if role != b"master":
+            raise redis.ConnectionError(f"not the primary: {role!r}")
+        self._replicas = positions([(host.decode(), int(port)) for host, port, _ in replicas], self._known)
 
     def client(self) -> redis.Redis:
         """Return the client of the primary.

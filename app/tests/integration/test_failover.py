@@ -142,10 +142,21 @@ def test_reads_need_no_replica(client: FlaskClient, unconfirmed: str) -> None:
 
 
 def test_status_says_which_redis_is_the_primary(client: FlaskClient, group: Replicas) -> None:
-    """By its position in the settings, without an address."""
+    """By its position in the settings, without an address; the others are its replicas."""
     body = fields(client.get("/status"))
     assert body["redis"]["ok"] is True
     assert list(group.servers)[body["redis"]["primary"] - 1] == group.primary()
+    assert {body["redis"]["primary"], *body["redis"]["replicas"]} == {1, 2, 3}
+
+
+def test_status_follows_a_fail_over(client: FlaskClient, group: Replicas) -> None:
+    """Nobody else has to use the backend meanwhile."""
+    before = fields(client.get("/status"))["redis"]["primary"]
+    group.fail_over()
+    group.settle()
+    after = fields(client.get("/status"))["redis"]
+    assert before in after["replicas"]
+    assert list(group.servers)[after["primary"] - 1] == group.primary()
 
 
 def test_the_rights_for_replicas_are_used(client: FlaskClient, group: Replicas) -> None:

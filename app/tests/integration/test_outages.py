@@ -210,6 +210,32 @@ def test_logins_return_to_the_preferred_mysql(
     assert second_wire.questions == before
 
 
+def test_status_says_which_mysql_is_used(
+    cluster: Flask, mysql_wire: Relay, second_wire: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its position in the settings, and which ones the cluster says are its members."""
+    client = cluster.test_client()
+    assert fields(client.get("/status"))["mysql"].keys() == {"ok", "ms", "used"}  # not a cluster in fact
+    addresses = ",".join("{}:{}".format(*wire.address) for wire in (second_wire, mysql_wire))
+    monkeypatch.setattr("revezamento.database._MEMBERS", f"SELECT 'wsrep_incoming_addresses', '{addresses}'")
+    mysql_wire.refuse()
+    body = fields(client.get("/status"))["mysql"]
+    assert (body["ok"], body["used"], body["members"]) == (True, 2, [1, 2])
+    second_wire.refuse()
+    assert fields(client.get("/status"))["mysql"] == {"ok": False, "ms": None, "members": []}
+
+
+@pytest.mark.parametrize(("shown", "members"), [("AUTO,AUTO", {}), ("", {}), ("{first}", {"members": [1]})])
+def test_members_that_are_not_known_are_not_counted(
+    cluster: Flask, mysql_wire: Relay, monkeypatch: pytest.MonkeyPatch, shown: str, members: dict[str, Any]
+) -> None:
+    """To leave one out would mean that it is not in the cluster."""
+    shown = shown.format(first="{}:{}".format(*mysql_wire.address))
+    monkeypatch.setattr("revezamento.database._MEMBERS", f"SELECT 'wsrep_incoming_addresses', '{shown}'")
+    body = fields(cluster.test_client().get("/status"))["mysql"]
+    assert {name: body[name] for name in body if name == "members"} == members
+
+
 def test_status_is_in_time_with_all_mysql_down(cluster: Flask, mysql_wire: Relay, second_wire: Relay) -> None:
     """It asks each server once."""
     mysql_wire.freeze()

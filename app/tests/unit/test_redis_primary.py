@@ -73,6 +73,27 @@ def test_the_newest_answer_counts(primary: ElectedPrimary, sentinels: list[Senti
     assert primary.position == 2
 
 
+def test_the_replicas_are_those_that_the_primary_names(
+    primary: ElectedPrimary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By their positions; one that is not in the settings makes the list unknown, and a former primary is refused."""
+    replies: list[Any] = [
+        [b"master", 1, [[b"192.0.2.2", b"6379", b"1"]]],
+        [b"master", 1, []],
+        [b"master", 1, [[b"192.0.2.3", b"6379", b"1"]]],
+        [b"slave", b"192.0.2.2", 6379, b"connected", 1],
+    ]
+    monkeypatch.setattr(redis.Redis, "role", lambda _: replies.pop(0))
+    primary.lost(None)
+    assert primary.machines == {"primary": 1}
+    for expected in ({"replicas": [2]}, {"replicas": []}, {}):
+        primary.ping(primary.client())
+        assert primary.machines == {"primary": 1} | expected
+    with pytest.raises(redis.ConnectionError):
+        primary.ping(primary.client())
+    assert primary.machines == {"primary": 1}
+
+
 def test_a_primary_that_is_down_is_not_used(primary: ElectedPrimary, sentinels: list[Sentinel]) -> None:
     """Waiting for a frozen server would cost each attempt a timeout; when it is back, it is used again."""
     primary.lost(None)
