@@ -34,11 +34,16 @@ def rules_by_address(rules: Iterable[Rule], addresses: Mapping[str, list[str]]) 
     ]
 
 
-def page_map(tiers: Tiers, groups: Groups, machines: Mapping[str, str], show_addresses: bool) -> dict[str, Any]:
-    """What the page draws: the tiers with their machines (name -> address), and the links between tiers."""
+def page_map(
+    tiers: Tiers, groups: Groups, machines: Mapping[str, str], floating: Mapping[str, str], show_addresses: bool
+) -> dict[str, Any]:
+    """What the page draws: the tiers with their machines, the links between tiers, and addresses that float, if any.
 
-    def machine(name: str) -> dict[str, str]:
-        return {"name": name, "address": machines[name]} if show_addresses else {"name": name}
+    `machines` and `floating` are names and addresses.
+    """
+
+    def named(name: str, address: str) -> dict[str, str]:
+        return {"name": name, "address": address} if show_addresses else {"name": name}
 
     behind = {name: tier for name, tier in tiers.items() if name != USERS}
     links = [[who if who in behind else "users", rule["to"]] for rule in allow_rules(tiers) for who in rule["from"]]
@@ -48,12 +53,12 @@ def page_map(tiers: Tiers, groups: Groups, machines: Mapping[str, str], show_add
                 "name": name,
                 "label": tier["label"],
                 "runs": tier["runs"],
-                "machines": [machine(host) for host in groups.get(name, [])],
+                "machines": [named(host, machines[host]) for host in groups.get(name, [])],
             }
             for name, tier in behind.items()
         ],
         "links": [link for number, link in enumerate(links) if link not in links[:number]],
-    }
+    } | ({"floating": [named(*pair) for pair in floating.items()]} if floating else {})
 
 
 def batch_size(hosts: Sequence[str], hostvars: Mapping[str, Any], majority: bool = False) -> int | str:

@@ -35,6 +35,13 @@ def test_a_single_server_knows_nothing_of_clusters() -> None:
     assert "ExecStart" not in machine.role("mysql").vars["__mysql_drop_in"]
 
 
+def test_members_tell_each_other_where_clients_reach_them() -> None:
+    """Otherwise MariaDB says AUTO, whatever it listens on, and /status could not name the members."""
+    for machine in machines("mysql", "ha"):
+        config = text("mysql", "server.cnf.j2", "ha", machine.name)
+        assert f"\nwsrep_node_incoming_address = {machine.address}:3306\n" in config
+
+
 def test_each_member_uses_its_own_address_and_knows_all() -> None:
     """Galera would listen on all addresses, and guess which of them the others can reach."""
     addresses = [machine.address for machine in inventory("ha").hosts("mysql")]

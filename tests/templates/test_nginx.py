@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from lab.inventory import ROLES
 from tests.templates.rendered import VARIANTS, files, inventory, machines, text
 from tests.workbench import Workbench
 
@@ -17,7 +18,8 @@ method, host, path, headers = *sys.argv[1:4], json.loads(sys.argv[4])
 link = http.client.HTTPConnection(host, 80, timeout=10)
 link.request(method, path, headers=headers)
 answer = link.getresponse()
-print(json.dumps([answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read().decode()]))
+found = {name.lower(): answer.getheader(name) for name, _ in answer.getheaders()}  # joins what is there twice
+print(json.dumps([answer.status, found, answer.read().decode()]))
 """
 
 
@@ -37,6 +39,19 @@ def test_each_backend_has_a_status_route(variant: str) -> None:
         r"location = /status/(\S+) \{\s+proxy_pass http://(\S+):8000/status;", text("nginx", "nginx.conf.j2", variant)
     )
     assert found == [(b.name, b.address) for b in inventory(variant).hosts("backends")]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_each_floating_address_has_a_status_route(variant: str) -> None:
+    """The page shows who holds which address. Without such addresses, there is nothing to ask."""
+    machine = machines("nginx", variant)[0]
+    config = text("nginx", "nginx.conf.j2", variant)
+    floating = machine.vars["www_floating_addresses"]
+    found = re.findall(r"location = /status/(\S+) \{\s+proxy_pass http://(\S+):80/status/frontend;", config)
+    assert found == [(f"www{address.rpartition('.')[2]}", address) for address in floating]
+    assert ("location = /status/frontend {" in config) == bool(floating)
+    shown = [(one["name"], one["address"]) for one in machine.vars["nginx_map"].get("floating", [])]
+    assert shown == found
 
 
 def test_only_logins_and_logouts_are_retried() -> None:
@@ -90,6 +105,27 @@ def test_a_503_is_logged_with_the_original_request(workbench: Workbench, fronten
     lines = workbench.run(["tail", "-n", "1", "/var/log/nginx/access.log"]).stdout.splitlines()
     entry = json.loads(lines[-1])
     assert (entry["method"], entry["uri"], entry["status"]) == ("POST", "/logout", 503)
+
+
+def test_a_frontend_tells_who_holds_a_floating_address(workbench: Workbench) -> None:
+    """The answer is the holder's; its headers, each once, are those of the frontend that was asked."""
+    frontend, holder = (f"127.0.0.{last}" for last in (21, 22))
+    for name, address in (("frontend1", frontend), ("frontend2", holder)):
+        own = {"nginx_addresses": [address], "nginx_floating_addresses": {"www20": holder, "www21": "127.0.0.99"}}
+        machine = inventory("ha").machine(name).role("nginx", **own)
+        config = machine.render(ROLES / "nginx" / "templates" / "nginx.conf.j2")
+        path = f"/bench/floating-{name}"  # several frontends share the container
+        config = re.sub(r"(?m)^(pid|error_log) [^ ;]+", rf"\1 {path}.\1", config)
+        assert workbench.run(["nginx", "-c", f"{path}.conf"], {f"{path}.conf": config}).returncode == 0
+    for path in ("/status/www20", "/conexao-nova/status/www20"):
+        run = workbench.run(["python3", "-c", ASK, "GET", frontend, path, '{"Accept": "application/json"}'])
+        status, answer, body = json.loads(run.stdout)
+        assert (status, json.loads(body)) == (200, {"frontend": "frontend2"})
+        assert answer["content-type"].startswith("application/json")
+        assert answer["x-frontend"] == "frontend1"
+        assert answer["x-content-type-options"] == "nosniff"
+    run = workbench.run(["python3", "-c", ASK, "GET", frontend, "/status/www21", "{}"])
+    assert json.loads(run.stdout)[0] == 503
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/_error/json", "/../etc/passwd"])

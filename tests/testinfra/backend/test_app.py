@@ -48,6 +48,22 @@ def test_backend_reaches_redis_and_mysql(backend: Box, lab: Lab) -> None:
     assert (status["redis"]["ok"], status["mysql"]["ok"]) == (True, True)
 
 
+def test_status_names_the_machines_that_serve(backend: Box, lab: Lab) -> None:
+    """By their positions in the inventory, counted from 1. A single machine needs no name."""
+    status = json.loads(request(lab.tier("frontends")[0], backend, "/status")[1])
+    redis, mysql = (status[name] for name in ("redis", "mysql"))
+    alone = {"ok", "ms"}
+    if len(lab.tier("redis")) > 1:
+        assert sorted([redis["primary"], *redis["replicas"]]) == list(range(1, len(lab.tier("redis")) + 1))
+    else:
+        assert set(redis) == alone
+    if len(lab.tier("mysql")) > 1:
+        assert mysql["members"] == list(range(1, len(lab.tier("mysql")) + 1))
+        assert mysql["used"] in mysql["members"]
+    else:
+        assert set(mysql) == alone
+
+
 def test_metrics_count_requests_of_all_workers(backend: Box, lab: Lab) -> None:
     """Any worker may answer /metrics, so it must report the sum for all of them."""
     frontend = lab.tier("frontends")[0]

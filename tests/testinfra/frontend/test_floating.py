@@ -8,6 +8,7 @@ import pytest
 
 from lab.machines import Box, Lab
 from lab.waiting import SLOW, wait_until
+from tests.testinfra.browser import Browser
 
 FAIL_OVER_SECONDS = 10
 
@@ -65,6 +66,17 @@ def test_requests_to_an_address_reach_its_holder(client: Box, lab: Lab, floating
         for address in addresses:
             answer = client.output(f"curl -s -m {5 * SLOW} -o /dev/null -D - http://{address}:{lab.site_port}/")
             assert f"X-Frontend: {name}\r" in f"{answer}\r"
+
+
+def test_every_frontend_tells_who_holds_an_address(
+    browser: Browser, frontend: Box, lab: Lab, floating: list[str]
+) -> None:
+    """The page sees only the frontend that it is connected to, and asks it about the others."""
+    for holder, addresses in holders(lab, floating).items():
+        for address in addresses:
+            answer = browser.get(f"/status/www{address.rpartition('.')[2]}", frontend=frontend)
+            assert (answer.status, answer.json) == (200, {"frontend": holder})
+            assert answer.frontend == frontend.name
 
 
 @pytest.mark.usefixtures("floating")
