@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from itertools import combinations
 from typing import Any
 
 import pytest
-from playwright._impl._driver import compute_driver_executable
 
-from lab.inventory import ROOT
-
-NODE = compute_driver_executable()[0]  # Playwright's own
+from tests.unit.page_scripts import run_script
 
 LAY_OUT = """
-import { readFileSync } from "node:fs";
-import { layOut } from %s;
-const { cards, curves, ...rest } = layOut(...JSON.parse(readFileSync(0, "utf8")));
-console.log(JSON.stringify({ ...rest, cards: Object.fromEntries(cards), curves: Object.fromEntries(curves) }));
+import { layOut } from "{assets}/layout.js";
+const { cards, curves, ...rest } = layOut(...argument);
+const result = { ...rest, cards: Object.fromEntries(cards), curves: Object.fromEntries(curves) };
 """
 
 BASE = {"dns": 1, "frontends": 3, "backends": 3, "redis": 1, "mysql": 1}
+HA = {"dns": 2, "frontends": 3, "backends": 3, "redis": 3, "mysql": 3}
 LINKS = [
     ("users", "dns"),
     ("users", "frontends"),
@@ -43,11 +38,7 @@ def lay_out(
         for tier, size in sizes.items()
     ]
     tiers.append({"name": "users", "title": "you", "text": "the browser", "machines": [{"name": "you"}]})
-    script = LAY_OUT % json.dumps((ROOT / "app/web/assets/layout.js").as_uri())
-    command, given = [NODE, "--input-type=module", "--eval", script], json.dumps([width, tiers, links])
-    done = subprocess.run(command, input=given, capture_output=True, encoding="utf-8", check=False)
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
+    return dict(run_script(LAY_OUT, [width, tiers, links]))
 
 
 def lines_of(layout: dict[str, Any], axis: str) -> list[set[str]]:
@@ -112,7 +103,7 @@ def test_an_empty_tier_takes_no_space() -> None:
 
 @pytest.mark.parametrize("width", [300, NARROW, 759, 800, WIDE, 1920])
 @pytest.mark.parametrize(
-    "sizes", [BASE, BASE | {"backends": 12, "cache": 3, "queue": 2, "search": 1}], ids=["base", "large"]
+    "sizes", [BASE, HA, BASE | {"backends": 12, "cache": 3, "queue": 2, "search": 1}], ids=["base", "ha", "large"]
 )
 def test_nothing_overlaps(width: int, sizes: dict[str, int]) -> None:
     """Every card is within the map and below its tier's title, whatever the inventory."""

@@ -122,11 +122,14 @@ function wrap(text, room) {
   const lines = [];
   for (const word of text.split(" ")) {
     const longer = [lines.at(-1), word].join(" ");
-    if (lines.length && longer.length * LETTER <= room) lines[lines.length - 1] = longer;
+    if (lines.length && fits(longer, room)) lines[lines.length - 1] = longer;
     else lines.push(word);
   }
   return lines;
 }
+
+/** Whether a line below a title or a name has room. */
+export const fits = (text, room) => text.length * LETTER <= room;
 
 function curvesOf(cards, links, isWide) {
   const of = (tier) => [...cards.values()].filter((card) => card.tier === tier);

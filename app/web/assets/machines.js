@@ -1,8 +1,13 @@
-/** Dispatches "machines" when the list changes, and "state" (with name, state, before) when one machine's changes. */
+/**
+ * Dispatches "machines" when the list changes, "state" (with name, state, role, and both before as `before`) when one
+ * machine's changes, and "held" (with label, holder) when a floating address moves.
+ */
 export const changes = new EventTarget();
 
 const UNKNOWN = { state: "unknown" };
 const health = new Map();
+const holders = new Map();
+let floating = [];
 let tiers = [];
 let links = [];
 let described;
@@ -15,6 +20,7 @@ export async function loadMachines() {
     const listed = lab.tiers.map((tier) => ({ ...tier, machines: merge(tier.machines, machinesOf(tier.name)) }));
     tiers = merge(listed, tiers);
     links = lab.links;
+    floating = lab.floating ?? [];
     described = true;
     report(response.headers.get("X-Frontend"), "up");
   } catch {
@@ -45,15 +51,44 @@ export const machinesOf = (name) => tiers.find((tier) => tier.name === name)?.ma
 /** The number on a machine's bib: "backend12" runs with 12. */
 export const bib = (name) => /\d+$/.exec(name)?.[0] ?? name[0];
 
-/** What is known of a machine: `{state: "up" | "down" | "suspect" | "unknown", ms?}`. */
+/**
+ * What is known of a machine: `{state: "up" | "down" | "suspect" | "unknown", ms?, role?}`. The role is for tiers that
+ * share work: "primary", "replica", "used", "member", or "apart" if the others do not see it.
+ */
 export const healthOf = (name) => health.get(name) ?? UNKNOWN;
 
-/** Record a machine's state; `ms` is how long it took to answer. */
-export function report(name, state, ms) {
+/** Record a machine's state; `ms` is how long it took to answer. Both `ms` and `role` stay unless they are given. */
+export function report(name, state, ms, role) {
   if (!name) return;
-  const before = healthOf(name).state;
-  health.set(name, { state, ms: ms ?? health.get(name)?.ms });
-  changes.dispatchEvent(new CustomEvent("state", { detail: { name, state, before } }));
+  const before = healthOf(name);
+  health.set(name, { state, ms: ms === undefined ? before.ms : ms, role: role === undefined ? before.role : role });
+  changes.dispatchEvent(new CustomEvent("state", { detail: { name, ...healthOf(name), before } }));
+}
+
+/** The addresses that float between the frontends: `[{name, address?}]`. */
+export const allFloating = () => floating;
+
+/** The floating addresses that a frontend holds; undefined for other machines, and until that is known. */
+export function heldBy(name) {
+  if (!floating.length || holders.size < floating.length) return;
+  if (!machinesOf("frontends").some((frontend) => frontend.name === name)) return;
+  return floating.filter((address) => holders.get(address.name) === name).map(labelOf);
+}
+
+const labelOf = ({ name, address }) => address ?? name;
+
+/** Record which frontend answers at a floating address; null for none. */
+export function hold(address, holder) {
+  const before = holders.get(address.name);
+  holders.set(address.name, holder);
+  report(holder, "up");
+  if (before === holder) return;
+  for (const { name } of machinesOf("frontends")) {
+    const { state } = healthOf(name);
+    // A frontend without an address may be well, but no user can tell.
+    report(name, state === "up" && heldBy(name)?.length === 0 ? "unknown" : state);
+  }
+  if (before !== undefined) changes.dispatchEvent(new CustomEvent("held", { detail: { label: labelOf(address), holder } }));
 }
 
 /** Record that a machine answered. A machine that is not in the description joins its tier at once. */

@@ -1,7 +1,9 @@
+import { aboutOf } from "./about.js";
 import { bandsOf } from "./baton.js";
 import { USERS } from "./graph.js";
-import { YOU, joined, layOut } from "./layout.js";
-import { allLinks, allTiers, bib, changes, healthOf, isDescribed, machinesOf } from "./machines.js";
+import { inShort, isLeading } from "./group.js";
+import { YOU, fits, joined, layOut } from "./layout.js";
+import { allLinks, allTiers, bib, changes, healthOf, heldBy, isDescribed, machinesOf } from "./machines.js";
 import { make } from "./make.js";
 import { inLanguage, t } from "./words.js";
 
@@ -15,7 +17,7 @@ const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 
 let layout;
 let svg;
-let lastLap;
+let lastParts;
 let runner = { name: null, fingerprint: null };
 
 function shape(name, attributes = {}, ...children) {
@@ -54,7 +56,7 @@ export function drawMap() {
   place.replaceChildren(svg);
   for (const name of layout.cards.keys()) drawState(name);
   drawRunner();
-  if (lastLap) light(lastLap);
+  if (lastParts) light(lastParts);
   describe();
 }
 
@@ -102,10 +104,24 @@ const MARKS = { down: "✕", suspect: "?" };
 function drawState(name) {
   const group = find(name);
   if (!group) return;
-  const { state } = healthOf(name);
+  const { state, role } = healthOf(name);
+  const held = heldBy(name);
   group.dataset.state = state;
+  if (role) group.dataset.role = role;
+  else delete group.dataset.role;
+  if (held) group.dataset.holds = held.join(" ");
   if (layout.isWide) group.querySelector(".bib").textContent = MARKS[state] ?? bib(name);
-  write(group, name, state in MARKS ? t(state) : layout.cards.get(name).address);
+  write(group, name, state in MARKS && role !== "apart" ? t(state) : below(name, held));
+}
+
+// Users know a frontend by the addresses that it holds. A role is followed by the machine's address if there is room.
+function below(name, held) {
+  if (held?.length) return inShort(held);
+  const { address, w, h } = layout.cards.get(name);
+  const about = aboutOf(name);
+  if (!about || held) return about || address;
+  const both = [about, address].filter(Boolean).join(" · ");
+  return fits(both, layout.isWide ? w - (h < 50 ? 44 : 58) : w) ? both : about;
 }
 
 /** Show the user's name and session, or a visitor without one. */
@@ -137,16 +153,16 @@ function baton() {
 
 /** Highlight the path of a request, and let the baton run along it. */
 export function showLap(lap) {
-  lastLap = lap;
+  lastParts = partsOf(lap);
   if (!svg) return;
-  light(lap);
+  light(lastParts);
   describe();
-  if (!stillness.matches) run(lap);
+  if (!stillness.matches) run(lastParts);
 }
 
-function light(lap) {
+function light(parts) {
   for (const element of svg.querySelectorAll("[data-lit]")) element.removeAttribute("data-lit");
-  const legs = legsOf(lap);
+  const legs = Object.values(parts).flat();
   for (const name of new Set(legs.flat())) find(name)?.setAttribute("data-lit", "");
   for (const leg of legs) {
     const way = svg.querySelector(`[data-edge="${CSS.escape(leg.join(">"))}"]`);
@@ -157,30 +173,29 @@ function light(lap) {
 
 // The parts of a request's path: to DNS, to the backend, and from there to the stores.
 function partsOf({ askedDns, frontend, backend, stores }) {
-  const to = (from, tier) => machinesOf(tier).map(({ name }) => [from, name]);
+  const to = (from, machines) => machines.map(({ name }) => [from, name]);
   return {
-    lookup: askedDns ? to(YOU, "dns") : [],
+    lookup: askedDns ? to(YOU, machinesOf("dns")) : [],
     trunk: [frontend && [YOU, frontend], frontend && backend && [frontend, backend]].filter(Boolean),
-    errands: frontend && backend ? stores.flatMap((tier) => to(backend, tier)) : [],
+    errands: frontend && backend ? stores.flatMap((tier) => to(backend, inUse(machinesOf(tier)))) : [],
   };
 }
 
-const legsOf = (lap) => Object.values(partsOf(lap)).flat();
+const inUse = (machines) => (machines.length > 1 ? machines.filter(({ name }) => isLeading(healthOf(name).role)) : machines);
 
-function run(lap) {
+function run(parts) {
   const batons = svg.querySelector(".batons");
-  const path = joined(courseOf(lap));
+  const path = joined(courseOf(parts));
   if (!path || batons.children.length >= BATONS) return;
   const figure = baton();
   figure.style.setProperty("offset-path", `path("${path}")`);
   batons.append(figure);
-  const timing = { duration: lap.askedDns ? LAP_MS * 1.4 : LAP_MS, easing: "cubic-bezier(.45,.05,.55,.95)" };
+  const timing = { duration: parts.lookup.length ? LAP_MS * 1.4 : LAP_MS, easing: "cubic-bezier(.45,.05,.55,.95)" };
   figure.animate({ offsetDistance: ["0%", "100%"] }, timing).onfinish = () => figure.remove();
 }
 
 // To DNS and back, on to the backend, from there to each store and back, and home.
-function courseOf(lap) {
-  const { lookup, trunk, errands } = partsOf(lap);
+function courseOf({ lookup, trunk, errands }) {
   const back = (curve) => curve.toReversed();
   const curves = (legs) => legs.map((leg) => layout.curves.get(leg.join(">"))).filter(Boolean);
   const thereAndBack = (legs) => curves(legs).flatMap((curve) => [curve, back(curve)]);
@@ -192,11 +207,19 @@ function describe() {
   const text = svg?.querySelector("desc");
   if (!text) return;
   const names = (machines) => machines.map(({ name }) => name).join(", ");
-  const down = allTiers().flatMap(({ machines }) => machines).filter(({ name }) => healthOf(name).state === "down");
-  const path = lastLap && [t("you"), ...legsOf(lastLap).map(([, to]) => to)].join(" → ");
+  const described = ({ name }) => (aboutOf(name) ? `${name} (${aboutOf(name)})` : name);
+  const isDown = ({ state, role }) => state === "down" && role !== "apart";
+  const down = allTiers().flatMap(({ machines }) => machines).filter(({ name }) => isDown(healthOf(name)));
+  const path = lastParts && inWords(lastParts);
   text.textContent = [
-    ...allTiers().map(({ label, machines }) => `${inLanguage(label)}: ${names(machines)}.`),
+    ...allTiers().map(({ label, machines }) => `${inLanguage(label)}: ${machines.map(described).join(", ")}.`),
     ...(path ? [t("mapPath", { path })] : []),
     ...(down.length ? [t("mapStates", { names: names(down) })] : []),
   ].join(" ");
+}
+
+// Which of several DNS servers answered is not visible.
+function inWords({ lookup, trunk, errands }) {
+  const ends = (legs) => legs.map(([, to]) => to);
+  return [t("you"), ends(lookup).join(" / "), ...ends([...trunk, ...errands])].filter(Boolean).join(" → ");
 }

@@ -1,3 +1,4 @@
+import { aboutOf } from "./about.js";
 import { isBesideUsers } from "./graph.js";
 import { allLinks, allTiers, bib, changes, healthOf, machinesOf } from "./machines.js";
 import { make } from "./make.js";
@@ -51,10 +52,11 @@ const find = (name) => place.querySelector(`[data-name="${CSS.escape(name)}"]`);
 function drawHealth(name) {
   const item = find(name);
   if (!item) return;
-  const { state, ms } = healthOf(name);
-  const isTimed = state === "up" && ms !== undefined;
+  const { state, ms, role } = healthOf(name);
+  const isTimed = state === "up" && Number.isFinite(ms);
+  const parts = [aboutOf(name), role !== "apart" && t(state), isTimed && `${ms} ms`];
   item.dataset.state = state;
-  item.querySelector(".state").textContent = isTimed ? `${t(state)}, ${ms} ms` : t(state);
+  item.querySelector(".state").textContent = parts.filter(Boolean).join(", ");
 }
 
 function drawCounts(tier) {

@@ -103,8 +103,8 @@ def test_lab_json_lists_every_machine(browser: Browser, frontend: Box, lab: Lab)
     assert answer.header("Cache-Control") == "no-cache"
     shown = {tier["name"]: [machine["name"] for machine in tier["machines"]] for tier in answer.json["tiers"]}
     assert shown == {tier: lab.names(tier) for tier in lab.tiers if tier != "clients"}
-    floating = [address["address"] for address in answer.json.get("floating", [])]
-    assert floating == list(frontend.vars["www_floating_addresses"])
+    floating = [address["name"] for address in answer.json.get("floating", [])]
+    assert floating == list(frontend.vars["nginx_floating_addresses"])
 
 
 def test_etag_and_date_are_the_same_on_every_frontend(browser: Browser, lab: Lab, pages: dict[str, bytes]) -> None:
