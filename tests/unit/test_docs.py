@@ -12,7 +12,7 @@ import pytest
 
 from lab.inventory import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "README.pt-BR.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(rf"{FENCE.pattern}|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"""\]\(([^)\s]+)\)|(?:src|href)="([^"]+)\"""")
@@ -130,3 +130,20 @@ def test_a_good_link_passes(text: str) -> None:
 def test_an_unknown_target_is_reported(text: str, unknown: set[str]) -> None:
     """Only code counts: the word `make` in prose is not a command."""
     assert unknown_targets(text) == unknown
+
+
+def outline(page: Path) -> list[str]:
+    """What a translation has in common with its original: levels of headings, commands, code, links and figures."""
+    text = page.read_text(encoding="utf-8")
+    fences = [re.sub(r" +#.*", "", block) for block in FENCE.findall(text)]
+    prose = FENCE.sub("", text)
+    levels = re.findall(r"^(#+) ", prose, re.MULTILINE)
+    lists = re.findall(r"^(?:- |> )", prose, re.MULTILINE)
+    figures = sorted(re.findall(r"\b\d+(?:\.\d+)*(?: [GM]B)?\b", CODE.sub("", prose)))
+    targets = sorted(target for target in links(text) if not target.startswith("README"))
+    return [*fences, *levels, *lists, *figures, *targets, *sorted(set(re.findall(r"`[^`\n]+`", prose)))]
+
+
+def test_the_translation_says_the_same() -> None:
+    """Whoever changes the README changes the Portuguese one as well."""
+    assert outline(ROOT / "README.pt-BR.md") == outline(ROOT / "README.md")
