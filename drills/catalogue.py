@@ -88,10 +88,10 @@ def catalogue(lab: Lab, provider: Provider, folder: Path) -> list[Drill]:
     add("deploy", "deploy", partial(Deploy, *backends, kind="good", folder=folder))
     add("deploy-cold", "deploy-cold", partial(Deploy, *backends, kind="cold", folder=folder))
     add("deploy-late", "deploy-late", partial(Deploy, *backends, kind="late", folder=folder))
-    changes = {"playbook": "site.yml", "variables": CHANGES, "stay": True}
-    add("provision", "provision", partial(Playbook, *lab, **changes, folder=folder))
-    upgrade = {"playbook": "upgrade.yml", "variables": {"upgrade_reboot": "always"}}
-    add("upgrade", "upgrade", partial(Playbook, *lab, **upgrade, folder=folder))
+    provision = partial(Playbook, *lab, playbook="site.yml", variables=CHANGES, folder=folder, stay=True)
+    add("provision", "provision", provision)
+    always = {"upgrade_reboot": "always"}
+    add("upgrade", "upgrade", partial(Playbook, *lab, playbook="upgrade.yml", variables=always, folder=folder))
     if nameservers := lab.tier("dns"):
         add("nameserver-change", "nameserver-change", partial(ZoneChange, *nameservers, folder=folder))
     add("control-no-next", "control-no-next", partial(NoNextUpstream, frontends, backends[0]))

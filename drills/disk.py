@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from drills.fault import Fault, arm, disarm
+from functools import partial
+
+from drills.fault import Fault, arm, disarm, works
 from lab.machines import Box
 from lab.waiting import wait_until
 
@@ -42,7 +44,7 @@ class FullDisk(Fault):
                 f"chown --reference={self._folder} {MOUNT_POINT}; chmod --reference={self._folder} {MOUNT_POINT}; "
                 f"mount --bind {MOUNT_POINT} {self._folder}; systemctl start {box.service}"
             )
-            _wait_until_complete(box)
+            wait_until(partial(works, box), f"{box.name} works", RECOVERY_SECONDS)
 
     def inject(self) -> None:
         box = next((box for box in self.boxes if "primary" in box.root(box.role_command).stdout), self.boxes[0])
@@ -66,13 +68,4 @@ class FullDisk(Fault):
                 f"rm -rf {self._folder}.drill; umount {MOUNT_POINT}; rmdir {MOUNT_POINT}; fi; "
                 f"systemctl start {box.service}"
             )
-            _wait_until_complete(box)
-
-
-def _wait_until_complete(box: Box) -> None:
-    """The next machine of a tier stops only when this one works again."""
-    wait_until(
-        lambda: box.is_active(*box.units) and box.root(box.role_command).succeeded,
-        f"{box.name} works, and its tier is complete",
-        RECOVERY_SECONDS,
-    )
+            wait_until(partial(works, box), f"{box.name} works", RECOVERY_SECONDS)

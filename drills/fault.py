@@ -45,12 +45,17 @@ class Fault:
         return Browser(site, resolve)
 
     def has_recovered(self) -> bool:
-        """Whether the machines concerned report that all their units are active."""
-        return all(box.is_active(*box.units) for box in self.boxes)
+        """Whether the machines concerned work."""
+        return all(works(box) for box in self.boxes)
 
     def contradictions(self, events: Sequence[Event]) -> list[str]:
         """Sentences for requests that show that the fault did not do what it should."""
         return []
+
+
+def works(box: Box) -> bool:
+    """Whether a machine reports that all its units are active, and its tier is complete."""
+    return box.is_active(*box.units) and bool(box.root(box.role_command).succeeded)
 
 
 def arm(box: Box, command: str, seconds: float = DEAD_MAN_SECONDS) -> None:

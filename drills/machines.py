@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
-from drills.fault import Fault, arm, disarm
+from drills.fault import Fault, arm, disarm, works
 from lab.machines import Box
 from lab.power import Provider
 from lab.waiting import wait_until
 
 FREEZE_SECONDS = 15.0
 POWER_OFF_SECONDS = 12.0
+RESTART_SECONDS = 60
 CRASH_SECONDS = 20.0
 """Long enough for systemd to give up on the service, so that the drill covers the time before and after that."""
 
@@ -86,7 +88,7 @@ class RollingRestart(Fault):
             if number:
                 time.sleep(self._pause_seconds)
             box.root_output("systemctl restart %s", box.service)
-            wait_until(lambda box=box: box.is_active(*box.units), f"{box.name} is active again")  # type: ignore[misc]
+            wait_until(partial(works, box), f"{box.name} works again", RESTART_SECONDS)
 
 
 class CrashLoop(Fault):

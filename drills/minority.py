@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from drills.fault import arm, disarm
+from drills.fault import arm, disarm, works
 from drills.network import Partition
 from lab.machines import Box
 
@@ -47,7 +47,7 @@ class Minority(Partition):
         self.cut_off(primary, others + [box.address for box in self._backends[1:]])
 
     def has_recovered(self) -> bool:
-        return super().has_recovered() and all(box.root(box.role_command).succeeded for box in self._members)
+        return super().has_recovered() and all(works(box) for box in self._members)
 
     def _primary(self) -> Box:
         return next(box for box in self._members if "primary" in box.root_output(box.role_command))
