@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from drills.fault import arm, disarm, works
-from drills.network import Partition
+from drills.network import REMOVE, Partition
 from lab.machines import Box
 
 MODULE = "redis_link.py"
@@ -59,16 +59,21 @@ class UnsafeMinority(Minority):
     def prepare(self) -> None:
         for box in self._backends:
             root = box.role("app")["__app_root"]
-            arm(box, f"{RESTORE % root}; {RESTART}", RESTORE_SECONDS)
+            arm(box, self._restore(box), RESTORE_SECONDS)
             box.root_output(f"{UNSAFE % (root, root)} && {RESTART}")
         self._set_lag(10)
 
+    def undo_command(self, box: Box) -> str:
+        return f"{REMOVE}; {self._restore(box)}" if box in self._backends else REMOVE
+
     def clean_up(self) -> None:
         for box in self._backends:
-            root = box.role("app")["__app_root"]
-            box.root_output(f"{RESTORE % root}; {RESTART}")
+            box.root_output(self._restore(box))
             disarm(box)
         self._set_lag(2)
+
+    def _restore(self, box: Box) -> str:
+        return f"{RESTORE % box.role('app')['__app_root']}; {RESTART}"
 
     def _set_lag(self, seconds: int) -> None:
         for box in self._members:

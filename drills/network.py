@@ -57,8 +57,12 @@ class Partition(Fault):
     def cut_off(self, box: Box, peers: Sequence[str]) -> None:
         """Cut a machine off from others, or from all if no addresses are given."""
         control = box.output("echo ${SSH_CONNECTION%% *}")
-        arm(box, REMOVE)
+        arm(box, self.undo_command(box))
         box.root_output("printf %s | nft -f -", rules(control, self._directions, peers))
+
+    def undo_command(self, box: Box) -> str:
+        """What the machine runs if the drill's process dies."""
+        return REMOVE
 
     def undo(self) -> None:
         for box in self.boxes:
