@@ -9,11 +9,11 @@ from drills.network import REMOVE, Partition
 from lab.machines import Box
 
 MODULE = "redis_link.py"
-RESTORE = f"find -L %s/current -name {MODULE}.drill | while read -r file; do mv $file ${{file%%.drill}}; done"
+RESTORE = f"find %s/current/ -name {MODULE}.drill | while read -r file; do mv $file ${{file%%.drill}}; done"
 UNSAFE = (
-    f"find -L %s/current -name {MODULE} | while read -r file; do "
+    f"find %s/current/ -name {MODULE} | while read -r file; do "
     "cp -a $file $file.drill && sed -i 's/copies == 0/False/; s/not self._primary.stays(client)/False/' $file; "
-    f"! grep -E 'copies == 0|primary.stays' $file; done && find -L %s/current -name {MODULE}.drill | grep -q ."
+    f"! grep -E 'copies == 0|primary.stays' $file; done && find %s/current/ -name {MODULE}.drill | grep -q ."
 )
 RESTART = "systemctl restart revezamento.service"
 RESTORE_SECONDS = 300
