@@ -29,6 +29,12 @@ ExecStart=
 ExecStart=/bin/udevadm wait --timeout=1800 /sys/class/net/eth0
 SERVICE
 
+mkdir -p "$root/etc/systemd/system/networking.service.d"
+cat > "$root/etc/systemd/system/networking.service.d/slow.conf" <<SERVICE
+[Service]
+TimeoutSec=infinity
+SERVICE
+
 # Keep the login user's systemd manager running: starting one for each login takes seconds in an emulated machine.
 mkdir -p "$root/var/lib/systemd/linger"
 : > "$root/var/lib/systemd/linger/vagrant"
