@@ -27,6 +27,7 @@ from drills.virtual_user import VirtualUser
 from lab.health import unhealthy
 from lab.logs import ERROR_LOG
 from lab.machines import Box, Lab
+from lab.waiting import SLOW
 
 POLL_SECONDS = 0.5
 STOP_SECONDS = 20
@@ -52,7 +53,7 @@ class Settings:
     seed: int
     before: float
     after: float
-    recovery: float = 60
+    recovery: float = 60 * SLOW
     folder: Path = Path()
     ca_file: Path | None = None
 
