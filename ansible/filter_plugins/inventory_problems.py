@@ -23,6 +23,8 @@ LAB_KEYS = ("lab_subnet", "lab_domain", "lab_state_dir")
 PROJECT_KEYS = (*MACHINE_KEYS, *LAB_KEYS, "in_service", "machine_units", "machine_role", "site_url", "www_addresses")
 SECRET_MIN_CHARACTERS = 16
 ANYONE = "anyone"
+ALL = "all"
+POLICIES = ("open", "closed")
 PERSISTENCE = ("none", "route_cookie")
 WEIGHTS = range(1, 101)  # nginx counts shares in hundredths of a percent
 PRIVATE_NETWORKS = tuple(ipaddress.IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
@@ -125,16 +127,36 @@ def missing_tiers(groups: Groups, machines: Machines, tiers: Tiers) -> Iterator[
 
 def wrong_rules(machines: Machines, tiers: Tiers) -> Iterator[str]:
     """A rule that names no tier and no address would open or close nothing."""
+    places, addresses = [*tiers, ALL], [*tiers, ANYONE]
     for machine in machines.values():
         for rule in machine.read("allow") or ():
-            line = place(rule) or machine.place("allow")
-            for name in [rule.get("to"), *rule.get("from", ())]:
-                is_sender = name != rule.get("to")
-                if name in tiers or (is_sender and (name == ANYONE or as_network(name))):
-                    continue
-                known = [*tiers, ANYONE] if is_sender else tiers
-                remedy = nearest(str(name), known, f"There are {', '.join(known)}.")
-                yield f"{line}: the rule names `{name}`, which is no tier{' and no address' * is_sender}. {remedy}"
+            yield from strange_names(machine, "allow", rule, [rule.get("to")], places, or_address=False)
+            yield from strange_names(machine, "allow", rule, rule.get("from", ()), addresses)
+        for rule in machine.read("allow_outgoing") or ():
+            yield from strange_names(machine, "allow_outgoing", rule, rule.get("to", ()), addresses)
+            yield from strange_names(machine, "allow_outgoing", rule, rule.get("from", ()), places)
+
+
+def strange_names(
+    machine: Machine, key: str, rule: Any, names: Iterable[Any], known: list[str], *, or_address: bool = True
+) -> Iterator[str]:
+    for name in names:
+        if name not in known and not (or_address and as_network(name)):
+            remedy = nearest(str(name), known, f"There are {', '.join(known)}.")
+            what = f"the rule names `{name}`, which is no tier{' and no address' * or_address}"
+            yield f"{place(rule) or machine.place(key)}: {what}. {remedy}"
+
+
+def wrong_policy(machines: Machines) -> Iterator[str]:
+    """With the closed policy, a machine that accepts SSH from nowhere could not be changed any more."""
+    for machine in machines.values():
+        policy = machine.read("nftables_policy") or POLICIES[0]
+        if policy not in POLICIES:
+            remedy = nearest(str(policy), POLICIES, f"Write {' or '.join(POLICIES)}.")
+            yield f"{machine.place('nftables_policy')}: `nftables_policy` cannot be `{policy}`. {remedy}"
+        elif policy == "closed" and not machine.read("allow_ssh_from"):
+            remedy = "Set it to the addresses from which Ansible and administrators connect."
+            yield f"{machine.place('nftables_policy')}: the closed policy needs `allow_ssh_from`. {remedy}"
 
 
 def bad_addresses(machines: Machines, network: ipaddress.IPv4Network | None) -> Iterator[str]:
@@ -294,7 +316,7 @@ def inventory_problems(groups: Groups, hostvars: Any) -> list[str]:
             name: Machine({**machine.raw, "tier_addresses": addresses}, loader) for name, machine in machines.items()
         }
     tiers = next((machine.read("tiers") for machine in machines.values()), None) or {}
-    found += [*missing_tiers(groups, machines, tiers), *wrong_rules(machines, tiers)]
+    found += [*missing_tiers(groups, machines, tiers), *wrong_rules(machines, tiers), *wrong_policy(machines)]
     found += [*unknown_keys(machines, declared), *bad_secrets(machines), *wrong_balancing(machines)]
     found += demo_users_outside_the_lab(machines)
     if not found:  # each problem above breaks every template that depends on it

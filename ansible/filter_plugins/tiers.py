@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 USERS = "clients"
+ANYONE = "anyone"
+ALL = "all"
 
 Tiers = Mapping[str, Mapping[str, Any]]
 Rule = Mapping[str, Any]
@@ -32,6 +35,38 @@ def rules_by_address(rules: Iterable[Rule], addresses: Mapping[str, list[str]]) 
         }
         for rule in rules
     ]
+
+
+def outgoing_by_address(
+    rules: Iterable[Rule],
+    names: Sequence[str],
+    address: str,
+    addresses: Mapping[str, list[str]],
+    also_at: Mapping[str, list[str]],
+) -> list[dict[str, Any]]:
+    """What a machine may connect to, `{proto, ports, to}`: the rules that name it among their senders.
+
+    Args:
+        names: the machine's tiers.
+        addresses: the service addresses of every tier; `also_at` has further ones.
+    """
+    known = {name: [*own, *also_at.get(name, [])] for name, own in addresses.items()}
+    known[ALL] = [one for own in known.values() for one in own]
+    found = []
+    for rule in rules:
+        targets = [rule["to"]] if isinstance(rule["to"], str) else rule["to"]
+        if any(who in (ANYONE, ALL, *names) or contains(who, address) for who in rule["from"]):
+            to = dict.fromkeys(one for target in targets for one in known.get(target, [target]))
+            found.append({"proto": rule["proto"], "ports": list(rule.get("ports", [])), "to": list(to)})
+    return found
+
+
+def contains(network: str, address: str) -> bool:
+    """Whether an address is in a network, or is this address; no name of a tier contains any."""
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
 
 
 def page_map(
@@ -76,6 +111,7 @@ class FilterModule:
             "addresses_by_tier": addresses_by_tier,
             "allow_rules": allow_rules,
             "batch_size": batch_size,
+            "outgoing_by_address": outgoing_by_address,
             "page_map": page_map,
             "rules_by_address": rules_by_address,
         }

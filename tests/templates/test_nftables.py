@@ -58,3 +58,47 @@ def test_rules_take_every_protocol_and_both_families(workbench: Workbench) -> No
     assert "meta l4proto vrrp ip saddr { 192.0.2.20 } accept" in lines
     assert "meta l4proto vrrp counter drop" in lines
     assert not [line for line in lines if line.startswith("udp") and line.endswith("drop")]
+
+
+CLOSED_RULES = {
+    "nftables_policy": "closed",
+    "nftables_rules": [{"proto": "tcp", "ports": [22], "from": ["192.0.2.0/28", "2001:db8::/32"]}],
+    "nftables_outgoing": [
+        {"proto": "tcp", "ports": [80, 443], "to": ["anyone"]},
+        {"proto": "udp", "ports": [53], "to": ["192.0.2.5", "2001:db8::5"]},
+        {"proto": "vrrp", "ports": [], "to": ["192.0.2.20"]},
+    ],
+}
+
+
+def test_a_closed_firewall_drops_what_has_no_rule(workbench: Workbench) -> None:
+    """In all three directions, for both families."""
+    (file, _) = files(inventory().machine("redis1"), "nftables", **CLOSED_RULES)
+    check = workbench.run(["nft", "--check", "--file", file.dest], {file.dest: file.text})
+    assert check.returncode == 0, check.stderr
+    assert re.findall(r"hook (\w+) .*policy (\w+);", file.text) == [
+        ("input", "drop"),
+        ("forward", "drop"),
+        ("output", "drop"),
+    ]
+    output = [line.strip() for line in file.text.partition("chain output")[2].splitlines()]
+    assert [line for line in output if line.startswith(("tcp", "udp dport", "meta"))] == [
+        "tcp dport { 80, 443 } accept",
+        "udp dport { 53 } ip daddr { 192.0.2.5 } accept",
+        "udp dport { 53 } ip6 daddr { 2001:db8::5 } accept",
+        "meta l4proto vrrp ip daddr { 192.0.2.20 } accept",
+    ]
+
+
+@pytest.mark.parametrize(("dhcp", "rules"), [(True, 4), (False, 0)])
+def test_dhcp_can_be_closed(dhcp: bool, rules: int) -> None:
+    """A server with fixed addresses needs none."""
+    (file, _) = files(inventory().machine("redis1"), "nftables", **CLOSED_RULES, nftables_dhcp=dhcp)
+    assert len(re.findall(r"udp sport (?:67|68|546|547) ", file.text)) == rules
+
+
+def test_the_open_policy_filters_nothing_that_goes_out() -> None:
+    """Without the closed policy, only ports with a rule are closed, and connections need no state."""
+    rules = text("nftables", "nftables.conf.j2", machine="redis1")
+    assert re.findall(r"hook (\w+) .*policy (\w+);", rules) == [("input", "accept")]
+    assert "ct state" not in rules

@@ -135,6 +135,30 @@ CASES = {
         "allow_more: [{to: redis, proto: tcp, ports: [26379], from: [redis, anybody]}]",
         r"the rule names `anybody`, which is no tier and no address. There are clients, .*anyone.",
     ),
+    "a way out for a tier that there is not": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "allow_outgoing_more: [{from: [backend], proto: tcp, ports: [25], to: [anyone]}]",
+        r"the rule names `backend`, which is no tier and no address. Did you mean `backends`\?",
+    ),
+    "a policy that there is not": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nftables_policy: close",
+        r"lab.yml:\d+: `nftables_policy` cannot be `close`. Did you mean `closed`\?",
+    ),
+    "nobody may log in": (
+        LAB,
+        "allow_ssh_from: [",
+        "nftables_policy: closed\nallow_ssh_from: []\nothers: [",
+        r"lab.yml:\d+: the closed policy needs `allow_ssh_from`. Set it to the addresses from which Ansible",
+    ),
+    "SSH from a tier that there is not": (
+        LAB,
+        "allow_ssh_from: [",
+        "nftables_policy: closed\nallow_ssh_from: [frontend, ",
+        r"the rule names `frontend`, which is no tier and no address. Did you mean `frontends`\?",
+    ),
     "a way of balancing that there is not": (
         LAB,
         "bind_ttl_seconds: 5",

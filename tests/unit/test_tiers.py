@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tiers import batch_size, rules_by_address
+from tiers import batch_size, outgoing_by_address, rules_by_address
 
 from lab.inventory import ROOT, Inventory
 from tests.unit.conftest import Copy
@@ -82,6 +82,35 @@ def test_rules_keep_addresses_and_networks() -> None:
     assert rules_by_address(rules, {"backends": ["192.0.2.10"]}) == [
         {"proto": "vrrp", "ports": [], "from": ["192.0.2.10", "192.0.2.0/24", "anyone"]}
     ]
+
+
+ADDRESSES = {"backends": ["192.0.2.10"], "redis": ["192.0.2.4"], "frontends": ["192.0.2.50", "192.0.2.51"]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "to"),
+    [
+        ({"to": "redis", "from": ["backends"]}, ["192.0.2.4"]),
+        ({"to": "redis", "from": ["192.0.2.0/28"]}, ["192.0.2.4"]),
+        ({"to": "frontends", "from": ["anyone"]}, ["192.0.2.50", "192.0.2.51", "192.0.2.20"]),
+        ({"to": ["198.51.100.1", "redis"], "from": ["all"]}, ["198.51.100.1", "192.0.2.4"]),
+        ({"to": ["anyone"], "from": ["backends"]}, ["anyone"]),
+    ],
+)
+def test_a_machine_may_connect_to_what_allows_it(rule: dict[str, Any], to: list[str]) -> None:
+    """A rule counts if it names the machine's tier, its address, or everybody. A tier may be elsewhere as well."""
+    rules = [{"proto": "tcp", "ports": [6379], **rule}]
+    found = outgoing_by_address(
+        rules, ["backends"], "192.0.2.10", ADDRESSES, {"frontends": ["192.0.2.20", "192.0.2.50"]}
+    )
+    assert found == [{"proto": "tcp", "ports": [6379], "to": to}]
+
+
+@pytest.mark.parametrize("senders", [["frontends"], ["192.0.2.64/28"], []])
+def test_a_machine_may_not_connect_to_what_allows_others(senders: list[str]) -> None:
+    """What a firewall lets in is no reason to let it out elsewhere."""
+    rules = [{"to": "redis", "proto": "tcp", "ports": [6379], "from": senders}]
+    assert outgoing_by_address(rules, ["backends"], "192.0.2.10", ADDRESSES, {}) == []
 
 
 def test_every_group_of_an_inventory_is_a_tier() -> None:
