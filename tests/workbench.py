@@ -107,7 +107,8 @@ class Workbench:
         options = ["--rm", "--interactive", f"--name={self.name}", f"--network={self.network}", "--log-driver=none"]
         life = "exec cat"
         if self.network == "none":  # isolated: every address is local, nft can check its rules, keepalived an interface
-            options = [*options, "--cap-add=NET_ADMIN"]
+            # The last two are for network namespaces of its own, and for protocols without ports.
+            options = [*options, "--cap-add=NET_ADMIN,SYS_ADMIN,NET_RAW"]
             life = "ip route add local 0.0.0.0/0 dev lo && ip link add eth0 type veth peer name eth1 && exec cat"
         command, pipe = podman("run", *options, self.image, "sh", "-c", life), subprocess.PIPE
         self._life = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True)

@@ -15,6 +15,7 @@ from ansible.parsing.dataloader import DataLoader
 from lab.inventory import ROLES, ROOT, Inventory, Machine
 
 MODULES = ("ansible.builtin.template", "template")
+SCRIPTS = ("ansible.builtin.command", "ansible.builtin.shell")
 
 # Facts that tasks register on a machine before they write its files.
 FOUND: dict[str, Callable[[Machine], dict[str, Any]]] = {
@@ -123,6 +124,15 @@ def text(role: str, src: str, variant: str = "lab", machine: str = "") -> str:
     """The first file that this template renders on the machine (default: the first one with the role)."""
     host = inventory(variant).machine(machine) if machine else machines(role, variant)[0]
     return next(file.text for file in files(host, role) if file.src == src)
+
+
+def script(role: str, file: str, name: str, argument: str) -> str:
+    """An argument of a task's module, such as `cmd`, as the first machine of the role gets it."""
+    machine = machines(role)[0].role(role)
+    tasks = machine.loader.load_from_file(str(ROLES / role / "tasks" / f"{file}.yml"), trusted_as_template=True)
+    (task,) = (task for task in tasks if task["name"] == name)
+    (arguments,) = (value for key, value in task.items() if key in SCRIPTS)
+    return str(machine.vars.templar.template(arguments[argument]))
 
 
 def digests(variant: str = "lab") -> dict[str, str]:
