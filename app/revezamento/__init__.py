@@ -7,7 +7,7 @@ from flask.json.provider import DefaultJSONProvider
 
 from revezamento import cli, errors, logs, negotiation
 from revezamento.database import Database
-from revezamento.health import health
+from revezamento.health import STATUS_SECONDS, health, probe
 from revezamento.login_limit import LoginLimit
 from revezamento.messages import LABELS
 from revezamento.metrics import Metrics
@@ -16,6 +16,7 @@ from revezamento.passwords import Passwords
 from revezamento.proxy import TrustedProxyFix
 from revezamento.readiness import Readiness
 from revezamento.redis_link import RedisLink
+from revezamento.remembered import Remembered
 from revezamento.services import EXTENSION, Services
 from revezamento.session_store import SessionStore
 from revezamento.sessions import RedisSessions
@@ -86,5 +87,7 @@ def _make_services(settings: Settings) -> Services:
         passwords=Passwords(settings.workers),
         login_limit=LoginLimit(link, settings),
         readiness=Readiness(link),
+        redis_health=Remembered(lambda: probe(link), STATUS_SECONDS),
+        mysql_health=Remembered(lambda: probe(database), STATUS_SECONDS),
         started=datetime.now(UTC),
     )

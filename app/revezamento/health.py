@@ -6,7 +6,12 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from revezamento.database import Database
+from revezamento.redis_link import RedisLink
 from revezamento.services import services
+
+STATUS_SECONDS = 0.25
+"""`/status` is polled by many, and often; Redis and MySQL are asked at most once in this time."""
 
 health = Blueprint("health", __name__)
 
@@ -19,8 +24,8 @@ def status() -> Response:
         servidor=current.settings.server_name,
         versao=current.settings.release,
         desde=current.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        redis=_probe(current.redis.ping_ms()) | current.redis.machines,
-        mysql=_probe(current.database.ping_ms()) | current.database.machines,
+        redis=current.redis_health.get(),
+        mysql=current.mysql_health.get(),
     )
 
 
@@ -43,5 +48,8 @@ def metrics() -> Response:
     return Response(services().metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
 
 
-def _probe(milliseconds: float | None) -> dict[str, Any]:
-    return {"ok": milliseconds is not None, "ms": None if milliseconds is None else round(milliseconds, 1)}
+def probe(dependency: RedisLink | Database) -> dict[str, Any]:
+    """Return whether Redis or MySQL answers, how fast (`ms`), and which of its machines serve."""
+    milliseconds = dependency.ping_ms()
+    ms = None if milliseconds is None else round(milliseconds, 1)
+    return {"ok": ms is not None, "ms": ms} | dependency.machines

@@ -1,9 +1,9 @@
 """Whether this backend should receive requests."""
 
-from threading import Lock
 from time import monotonic
 
 from revezamento.redis_link import RedisLink
+from revezamento.remembered import Remembered
 
 READINESS_SECONDS = 1.0
 """Load balancers may check often; Redis is asked at most once in this time."""
@@ -13,27 +13,23 @@ FAILOVER_SECONDS = 5.0
 
 
 class Readiness:
-    """Whether Redis answers, cached for `READINESS_SECONDS`; MySQL does not count, because only logins need it.
+    """Whether Redis answers, remembered for `READINESS_SECONDS`; MySQL does not count, because only logins need it.
 
     Where Redis has replicas, a backend stays ready for `FAILOVER_SECONDS` without an answer.
     """
 
     def __init__(self, link: RedisLink) -> None:
         self._link = link
-        self._lock = Lock()
-        self._until = 0.0
         self._patience = FAILOVER_SECONDS if link.has_replicas else 0.0
         self._answered = -FAILOVER_SECONDS
-        self._is_ready = False
+        self._remembered = Remembered(self._ask, READINESS_SECONDS)
 
     def is_ready(self) -> bool:
         """Return whether this backend can serve logged-in users."""
-        with self._lock:
-            if monotonic() >= self._until:
-                if self._link.ping_ms() is not None:
-                    self._answered = monotonic()
-                    self._is_ready = True
-                else:
-                    self._is_ready = monotonic() < self._answered + self._patience
-                self._until = monotonic() + READINESS_SECONDS
-            return self._is_ready
+        return self._remembered.get()
+
+    def _ask(self) -> bool:
+        if self._link.ping_ms() is not None:
+            self._answered = monotonic()
+            return True
+        return monotonic() < self._answered + self._patience

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from flask import current_app
 
@@ -12,6 +12,7 @@ from revezamento.metrics import Metrics
 from revezamento.passwords import Passwords
 from revezamento.readiness import Readiness
 from revezamento.redis_link import RedisLink
+from revezamento.remembered import Remembered
 from revezamento.session_store import SessionStore
 from revezamento.settings import Settings
 from revezamento.users import Users
@@ -21,7 +22,13 @@ EXTENSION = "revezamento"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One of each per process; `started` is when they were created, in UTC."""
+    """One of each per process.
+
+    Attributes:
+        redis_health: whether Redis answers, how fast, and which of its machines serve.
+        mysql_health: the same for MySQL.
+        started: when these objects were created, in UTC.
+    """
 
     settings: Settings
     metrics: Metrics
@@ -32,6 +39,8 @@ class Services:
     passwords: Passwords
     login_limit: LoginLimit
     readiness: Readiness
+    redis_health: Remembered[dict[str, Any]]
+    mysql_health: Remembered[dict[str, Any]]
     started: datetime
 
 

@@ -65,6 +65,12 @@ def long_deadlines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr("revezamento.database.ANSWER_SECONDS", 5)
 
 
+@pytest.fixture(autouse=True)
+def status_is_never_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that changes something and looks at `/status` would have to wait otherwise."""
+    monkeypatch.setattr("revezamento.STATUS_SECONDS", 0)
+
+
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[tuple[redis.Redis, tuple[str, int]]]:
     """The real Redis as its administrator, and its address, with the app's account."""

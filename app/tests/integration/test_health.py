@@ -1,8 +1,10 @@
 """The health routes, with and without an outage."""
 
 import time
+from collections.abc import Callable
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.integration.conftest import fields, log_in, wait_until
@@ -41,6 +43,18 @@ def test_status_answers_well_in_time_with_both_down(
     for wire in (redis_wire, mysql_wire):
         wire.restore()
     assert fields(client.get("/status"))["mysql"]["ok"] is True
+
+
+def test_status_does_not_ask_again_at_once(
+    make_app: Callable[..., Flask], redis_wire: Relay, mysql_wire: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every open page asks every backend."""
+    monkeypatch.setattr("revezamento.STATUS_SECONDS", 60)
+    client = make_app().test_client()
+    first = fields(client.get("/status"))
+    before = redis_wire.questions, mysql_wire.questions
+    assert fields(client.get("/status")) == first
+    assert (redis_wire.questions, mysql_wire.questions) == before
 
 
 def test_livez_needs_no_dependency(client: FlaskClient, redis_wire: Relay, mysql_wire: Relay) -> None:
