@@ -43,11 +43,16 @@ class Metrics:
             ["dependency"],
             registry=self._registry,
         )
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Record one response; `route` must come from a small set, because each value is a time series."""
-        self.requests.labels(method if method in METHODS else "other", route, status).inc()
-        self.seconds.labels(route).observe(seconds)
+        key = (method if method in METHODS else "other", route, status)
+        if key not in self._series:
+            self._series[key] = self.requests.labels(*key), self.seconds.labels(route)
+        requests, duration = self._series[key]
+        requests.inc()
+        duration.observe(seconds)
 
     def exposition(self) -> bytes:
         """Return the metrics of all workers in Prometheus' text format."""
