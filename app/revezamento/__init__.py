@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 
 from flask import Flask, Response
-from flask.json.provider import DefaultJSONProvider
 
 from revezamento import cli, errors, logs, negotiation
 from revezamento.database import Database
 from revezamento.health import STATUS_SECONDS, health, probe
+from revezamento.lean_flask import LeanFlask
 from revezamento.login_limit import LoginLimit
 from revezamento.messages import LABELS
 from revezamento.metrics import Metrics
@@ -35,9 +35,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         settings: None reads them from the environment, and exits with status 1 if they are invalid.
     """
     settings = settings or settings_or_exit()
-    app = Flask(__name__, static_folder=None)
+    app = LeanFlask(__name__)
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES)
-    app.json = _make_json(app)
     services = _make_services(settings)
     app.extensions[EXTENSION] = services
     app.session_interface = RedisSessions(services.sessions, settings)
@@ -47,12 +46,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(health)
     app.cli.add_command(cli.users)
     app.before_request(refuse_cross_site)
+    headers = {"X-Backend": settings.node, "Cache-Control": "no-store", "Vary": "Cookie, Accept, Accept-Language"}
 
     @app.after_request
     def add_headers(response: Response) -> Response:
-        response.headers["X-Backend"] = settings.node
-        response.headers["Cache-Control"] = "no-store"
-        response.vary.update(("Cookie", "Accept", "Accept-Language"))
+        response.headers.update(headers)
         return response
 
     @app.context_processor
@@ -64,12 +62,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     logged = logs.RequestLog(app.wsgi_app, settings.node, routes, services.metrics)
     app.wsgi_app = TrustedProxyFix(logged, settings.trusted_proxies)  # type: ignore[method-assign]
     return app
-
-
-def _make_json(app: Flask) -> DefaultJSONProvider:
-    provider = DefaultJSONProvider(app)
-    provider.sort_keys = provider.ensure_ascii = False
-    return provider
 
 
 def _make_services(settings: Settings) -> Services:
