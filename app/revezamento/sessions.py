@@ -87,7 +87,10 @@ class RedisSessions(SessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> Session:
         """Return the request's session; an id in another format is ignored and never reaches Redis."""
-        sid = request.cookies.get(self._cookie, "")
+        # Usually it is the only cookie, and nothing has to be parsed.
+        name, _, sid = request.environ.get("HTTP_COOKIE", "").partition("=")
+        if name != self._cookie or not is_sid(sid):
+            sid = request.cookies.get(self._cookie, "")
         return Session(self._store, sid if is_sid(sid) else None)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
