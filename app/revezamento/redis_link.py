@@ -66,11 +66,12 @@ class RedisLink:
         sha = hashlib.sha1(lua.encode(), usedforsecurity=False).hexdigest()
 
         def run(client: redis.Redis, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+            command = ("EVALSHA", sha, len(keys), *keys, *args)
             try:
-                return client.evalsha(sha, len(keys), *keys, *args)
+                return _execute(client, command)
             except redis.exceptions.NoScriptError:
                 client.script_load(lua)
-                return client.evalsha(sha, len(keys), *keys, *args)
+                return _execute(client, command)
 
         return lambda keys, args: self._call(lambda client: run(client, keys, args))
 
@@ -194,3 +195,14 @@ class RedisLink:
             "retry": Retry(NoBackoff(), 0),
         }
         return redis.Redis(host=host, port=port, **defaults | options)
+
+
+def _execute(client: redis.Redis, command: tuple[Any, ...]) -> Any:
+    """Do what `client.execute_command` does, without its statistics and retries, which cost more than the command."""
+    pool: Any = client.connection_pool
+    connection = pool.get_connection()
+    try:
+        connection.send_command(*command)
+        return connection.read_response()
+    finally:
+        pool.release(connection)
