@@ -15,7 +15,7 @@ import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from revezamento import deadline
+from revezamento import deadline, long_work
 from revezamento.errors import DependencyDown
 from revezamento.logs import DownLog
 from revezamento.parsers import Address
@@ -204,6 +204,7 @@ class Database:
 
     @contextmanager
     def _connection(self, server: _Server, *, synced: bool) -> Iterator[sqlalchemy.Connection]:
+        long_work.announce()
         with server.engine.connect() as connection:
             if self._has_several:
                 connection.exec_driver_sql(_PING)

@@ -31,7 +31,7 @@ class JsonLogger(Logger):  # type: ignore[misc]
 
 
 wsgi_app = "revezamento:create_app()"
-worker_class = "gthread"
+worker_class = {"gthread": "gthread", "leader": "revezamento.leader.LeaderWorker"}[_settings.worker]
 workers = _settings.workers
 threads = _settings.threads
 forwarded_allow_ips = ",".join(_settings.trusted_proxies)

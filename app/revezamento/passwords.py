@@ -11,6 +11,8 @@ from threading import BoundedSemaphore
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from revezamento import long_work
+
 MEMORY_KIBIBYTES = 19_456
 PASSES = 2
 LANES = 1
@@ -39,6 +41,7 @@ class Passwords:
 
     def hash(self, senha: str) -> str:
         """Return the hash of a password, including parameters and salt; waits for a free processor."""
+        long_work.announce()
         with self._slots:
             return _HASHER.hash(_normal(senha))
 
@@ -61,6 +64,7 @@ class Passwords:
 
     @contextmanager
     def _slot(self, wait_seconds: float) -> Iterator[None]:
+        long_work.announce()
         if not self._slots.acquire(timeout=max(0.0, wait_seconds)):
             raise Overloaded
         try:

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.client import Pipeline
 from redis.retry import Retry
 
-from revezamento import deadline
+from revezamento import deadline, long_work
 from revezamento.errors import DependencyDown
 from revezamento.logs import DownLog
 from revezamento.redis_primary import ElectedPrimary, OnlyRedis
@@ -154,6 +154,7 @@ class RedisLink:
             except redis.RedisError as error:
                 if isinstance(error, redis.ResponseError) and not self._passes(error):
                     raise self._down(error) from error
+                long_work.announce()
                 # A command that timed out may have been executed. Repeating it may count a visit twice, but
                 # without a retry the counter would have the same gap, and the user would get an error.
                 if self._primary.lost(client) and may_follow:

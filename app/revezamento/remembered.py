@@ -5,6 +5,8 @@ from threading import Lock
 from time import monotonic
 from typing import Generic, TypeVar
 
+from revezamento import long_work
+
 _T = TypeVar("_T")
 
 
@@ -28,6 +30,7 @@ class Remembered(Generic[_T]):
     def get(self) -> _T:
         """Return an answer that is at most `seconds` old."""
         if monotonic() >= self._until:
+            long_work.announce()
             with self._lock:
                 if monotonic() >= self._until:  # otherwise another thread has asked meanwhile
                     self._answer = self._ask()

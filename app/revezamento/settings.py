@@ -46,6 +46,7 @@ class Settings:
     login_failures_per_address: int
     login_window_seconds: int
     trusted_proxies: tuple[str, ...]
+    worker: str
     workers: int
     threads: int
     metrics_dir: Path | None
@@ -82,6 +83,7 @@ def read_settings() -> Settings:
             "login_failures_per_address": env.whole("LOGIN_FAILURES_PER_ADDRESS", "100", low=1, high=1_000_000),
             "login_window_seconds": env.whole("LOGIN_WINDOW_SECONDS", "300", low=1, high=86_400),
             "trusted_proxies": env.proxies("TRUSTED_PROXIES", "", example="192.0.2.20,192.0.2.21"),
+            "worker": env.name("WORKER", "gthread", example="gthread", allowed="gthread|leader"),
             "workers": env.whole("WORKERS", "2", low=1, high=64),
             "threads": env.whole("THREADS", "4", low=1, high=64),
             "metrics_dir": env.path("METRICS_DIR", None),

@@ -55,6 +55,7 @@ def make_settings() -> Callable[..., Settings]:
                 "login_failures_per_address": 100,
                 "login_window_seconds": 300,
                 "trusted_proxies": (),
+                "worker": "gthread",
                 "workers": 1,
                 "threads": 4,
                 "metrics_dir": None,

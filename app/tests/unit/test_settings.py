@@ -70,6 +70,7 @@ def test_a_setting_without_a_default_must_be_set(environment: pytest.MonkeyPatch
         ("REVEZAMENTO_SENTINELS", "192.0.2.4", "must be host:port"),
         ("REVEZAMENTO_MYSQL", "192.0.2.3:3306,", "must be host:port"),
         ("REVEZAMENTO_THREADS", "four", "whole number from 1 to 64"),
+        ("REVEZAMENTO_WORKER", "sync", "must match gthread|leader"),
         ("REVEZAMENTO_WORKERS", "0", "whole number from 1 to 64"),
         ("REVEZAMENTO_SESSION_IDLE_SECONDS", "-1", "whole number"),
         ("REVEZAMENTO_SESSION_IDLE_SECONDS", "1800.5", "whole number"),
