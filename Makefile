@@ -98,6 +98,10 @@ test: tools ## test from scratch; replaces the running lab
 test-all: tools # the same, and the long rest: browser, drills, reboots
 	@python -m tests.stages --all
 
+.PHONY: bench
+bench: tools # what a request costs, on the lab that is up
+	@$(USE) python -m bench $(ARGS)
+
 .PHONY: bench-lab
 bench-lab: tools # how long the commands take; replaces the running lab
 	@python -m lab.bench checks
