@@ -17,6 +17,7 @@ from redis.retry import Retry
 from revezamento import deadline, long_work
 from revezamento.errors import DependencyDown
 from revezamento.logs import DownLog
+from revezamento.redis_pool import LeanPool
 from revezamento.redis_primary import ElectedPrimary, OnlyRedis
 from revezamento.settings import Settings
 
@@ -195,7 +196,7 @@ class RedisLink:
             "driver_info": None,
             "retry": Retry(NoBackoff(), 0),
         }
-        return redis.Redis(host=host, port=port, **defaults | options)
+        return redis.Redis.from_pool(LeanPool(host=host, port=port, **defaults | options))
 
 
 def _execute(client: redis.Redis, command: tuple[Any, ...]) -> Any:
