@@ -91,9 +91,13 @@ class Backend:
         return [json.loads(line) for line in self._log.read_text().splitlines()]
 
 
-@pytest.fixture
+@pytest.fixture(params=["gthread", "leader"])
 def backend(
-    settings: Callable[..., Settings], redis_server: tuple[Any, Any], mysql_server: tuple[Any, Any], tmp_path: Path
+    request: pytest.FixtureRequest,
+    settings: Callable[..., Settings],
+    redis_server: tuple[Any, Any],
+    mysql_server: tuple[Any, Any],
+    tmp_path: Path,
 ) -> Iterator[Backend]:
     current = settings(redis=(redis_server[1],), mysql=(mysql_server[1],))
     credentials, metrics = tmp_path / "credentials", tmp_path / "metrics"
@@ -113,6 +117,7 @@ def backend(
         "REVEZAMENTO_MYSQL_DATABASE": current.mysql_database,
         "REVEZAMENTO_METRICS_DIR": str(metrics),
         "REVEZAMENTO_TRUSTED_PROXIES": "127.0.0.1",
+        "REVEZAMENTO_WORKER": request.param,
     }
     running = Backend(environment, tmp_path / "log")
     try:
