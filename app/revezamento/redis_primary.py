@@ -131,8 +131,9 @@ class ElectedPrimary:
         answers = self._ask_all()
         if client is not self._client or len(answers) <= len(self._sentinels) // 2:
             return False
-        newest = max(answers, key=_newest)
-        return (newest["ip"], newest["port"]) == self._address and not any(map(_replaces, answers))
+        # The Sentinel that has made this server the primary still names the former one for a while.
+        ours = [answer for answer in answers if (answer["ip"], answer["port"]) == self._address]
+        return max(answers, key=_newest) in ours and not any(map(_replaces, ours))
 
     def close(self) -> None:
         """Close the idle connections."""

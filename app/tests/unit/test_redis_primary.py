@@ -154,6 +154,19 @@ def test_a_change_is_not_final_at_a_former_primary(primary: ElectedPrimary, sent
     assert not primary.stays(primary.client())
 
 
+def test_a_change_is_final_at_a_new_primary_before_its_fail_over_ends(
+    primary: ElectedPrimary, sentinels: list[Sentinel]
+) -> None:
+    """The Sentinel that leads the fail-over names the former primary until the other replicas follow the new one."""
+    for sentinel in sentinels[1:]:
+        sentinel.names(NEW, 2)
+    sentinels[0].names(OLD, 2, is_down=True)
+    sentinels[0].answer |= {"flags": "master,s_down,o_down,failover_in_progress", "is_odown": True}  # type: ignore[operator]
+    primary.lost(None)
+    assert primary.position == 2
+    assert primary.stays(primary.client())
+
+
 def test_a_change_is_not_final_without_a_majority(primary: ElectedPrimary, sentinels: list[Sentinel]) -> None:
     """The others may have chosen another primary."""
     primary.lost(None)
