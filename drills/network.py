@@ -9,7 +9,8 @@ from lab.machines import Box
 
 PARTITION_SECONDS = 15.0
 TABLE = "inet revezamento_drill"
-REMOVE = f"nft delete table {TABLE}"
+ARP_TABLE = "arp revezamento_drill"
+REMOVE = f"nft delete table {ARP_TABLE} 2>/dev/null; nft delete table {TABLE}"
 
 
 def rules(control: str, directions: Sequence[str], peers: Sequence[str] = ()) -> str:
@@ -36,6 +37,12 @@ def rules(control: str, directions: Sequence[str], peers: Sequence[str] = ()) ->
     return f"table {TABLE} {{\n{''.join(chains)}}}\n"
 
 
+def arp_rules(own: str) -> str:
+    """The table that keeps a machine from claiming addresses that float to it when it sees nobody else."""
+    chain = f"type filter hook output priority 0; policy accept; arp saddr ip != {own} counter drop"
+    return f"table {ARP_TABLE} {{\n  chain out {{\n    {chain}\n  }}\n}}\n"
+
+
 class Partition(Fault):
     """A machine is cut off from all others or from some, in one direction or both.
 
@@ -58,7 +65,10 @@ class Partition(Fault):
         """Cut a machine off from others, or from all if no addresses are given."""
         control = box.output("echo ${SSH_CONNECTION%% *}")
         arm(box, self.undo_command(box))
-        box.root_output("printf %s | nft -f -", rules(control, self._directions, peers))
+        tables = rules(control, self._directions, peers)
+        if "out" in self._directions and not peers:
+            tables += arp_rules(box.address)
+        box.root_output("printf %s | nft -f -", tables)
 
     def undo_command(self, box: Box) -> str:
         """What the machine runs if the drill's process dies."""

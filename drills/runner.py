@@ -100,7 +100,7 @@ class Runner:
         self._site = Site(lab.site_url, settings.ca_file)
         self._cookie_name = str(backend.role("app")["app_cookie_name"])
         self._pages = pages(Path(str(frontend.vars["nginx_web_source"])))
-        # Users ask the first name server as long as it answers.
+        # Users ask the first name server as long as it answers, so nobody meets the others without a fault.
         self.topology = Topology(lab.names("frontends"), lab.names("backends"), lab.addresses("dns")[:1])
 
     async def run(self, drill: Drill, expectation: Expectation) -> Outcome:
@@ -227,7 +227,7 @@ class Runner:
         task.result()
 
     def _user(self, name: str, password: str, make_browser: Callable[[Site, Resolve], Browser]) -> VirtualUser:
-        browser = make_browser(self._site, Resolver(self.topology.nameservers).resolve)
+        browser = make_browser(self._site, Resolver(self.lab.addresses("dns")).resolve)
         rng = Random(f"{self.settings.seed}-{name}")
         return VirtualUser(name, password, browser, self._cookie_name, self._pages, rng)
 
