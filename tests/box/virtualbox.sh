@@ -1,9 +1,16 @@
 #!/bin/sh
-# virtualbox.sh BOX.ovf [MIRROR], as root: imports the box with Debian unstable's VirtualBox and prints what became of it,
+# virtualbox.sh BOX.ovf, as root: imports the box with Debian unstable's VirtualBox and prints what became of it,
 # as `VBoxManage showvminfo --machinereadable` does. VirtualBox is unpacked into a temporary folder, without its kernel
 # module, so it starts no machine. It runs in namespaces of its own, which end with it, and reaches no network.
+# LAB_MIRROR: the Debian mirror; by default the host's own.
 set -eu
-box=$1 mirror=${2:-http://deb.debian.org/debian}
+box=$1
+mirror=${LAB_MIRROR:-$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
+    sed -n 's/^Debian //p' | head -n 1)}
+if [ -z "$mirror" ]; then
+    echo "This host has no Debian mirror. Remedy: LAB_MIRROR=http://…/debian make test-box" >&2
+    exit 1
+fi
 export folder tree
 folder=$(cd "$(dirname "$box")" && pwd)
 tree=$(mktemp -d -p /var/tmp)
