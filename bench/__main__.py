@@ -23,6 +23,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=ROOT / ".lab" / "bench.json")
     options = parser.parse_args()
     lab = Lab(Inventory.load())
+    if "lab_subnet" not in lab.vars:
+        sys.exit("error: this inventory is no lab, and its servers have users. Remedy: make up, then make bench")
     try:
         with generators(lab):
             chosen = [arm for arm in arms(lab) if options.only in arm.name]

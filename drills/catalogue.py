@@ -19,7 +19,7 @@ from drills.machines import CrashLoop, Freeze, Kill, PowerOff, RollingRestart
 from drills.minority import Minority, UnsafeMinority
 from drills.network import Partition
 from drills.releases import Deploy
-from drills.rolling import CHANGES, Playbook
+from drills.rolling import CHANGES, RollingPlaybook
 from drills.zone import ZoneChange
 from lab.machines import Lab
 from lab.power import Provider
@@ -88,10 +88,10 @@ def catalogue(lab: Lab, provider: Provider, folder: Path) -> list[Drill]:
     add("deploy", "deploy", partial(Deploy, *backends, kind="good", folder=folder))
     add("deploy-cold", "deploy-cold", partial(Deploy, *backends, kind="cold", folder=folder))
     add("deploy-late", "deploy-late", partial(Deploy, *backends, kind="late", folder=folder))
-    provision = partial(Playbook, *lab, playbook="site.yml", variables=CHANGES, folder=folder, stay=True)
+    provision = partial(RollingPlaybook, *lab, playbook="site.yml", variables=CHANGES, folder=folder, stay=True)
     add("provision", "provision", provision)
     always = {"upgrade_reboot": "always"}
-    add("upgrade", "upgrade", partial(Playbook, *lab, playbook="upgrade.yml", variables=always, folder=folder))
+    add("upgrade", "upgrade", partial(RollingPlaybook, *lab, playbook="upgrade.yml", variables=always, folder=folder))
     if nameservers := lab.tier("dns"):
         add("nameserver-change", "nameserver-change", partial(ZoneChange, *nameservers, folder=folder))
     add("control-no-next", "control-no-next", partial(NoNextUpstream, frontends, backends[0]))

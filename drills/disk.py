@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from drills.fault import Fault, arm, disarm, works
+from drills.fault import Fault, arm, disarm, primary, works
 from lab.machines import Box
 from lab.waiting import wait_until
 
@@ -47,7 +47,7 @@ class FullDisk(Fault):
             wait_until(partial(works, box), f"{box.name} works", RECOVERY_SECONDS)
 
     def inject(self) -> None:
-        box = next((box for box in self.boxes if "primary" in box.root(box.role_command).stdout), self.boxes[0])
+        box = primary(self.boxes)
         arm(box, f"rm -f {FILLER}")
         box.root(f"dd if=/dev/zero of={FILLER} bs=4k")  # ends when the disk is full
         free_kb = int(box.root_output(f"df --output=avail {MOUNT_POINT} | tail -n1"))

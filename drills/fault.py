@@ -58,6 +58,11 @@ def works(box: Box) -> bool:
     return box.is_active(*box.units) and bool(box.root(box.role_command).succeeded)
 
 
+def primary(boxes: Sequence[Box]) -> Box:
+    """The machine that says it is the primary of its tier; the first one if none does."""
+    return next((box for box in boxes if "primary" in box.root(box.role_command).stdout), boxes[0])
+
+
 def arm(box: Box, command: str, seconds: float = DEAD_MAN_SECONDS) -> None:
     """Make the machine itself run a command as root after some seconds: a dead man's switch."""
     disarm(box)

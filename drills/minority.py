@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from drills.fault import arm, disarm, works
+from drills.fault import arm, disarm, primary, works
 from drills.network import REMOVE, Partition
 from lab.machines import Box
 
@@ -18,7 +18,7 @@ UNSAFE = (
 RESTART = "systemctl restart revezamento.service"
 RESTORE_SECONDS = 300
 
-LONGER_LAG = """
+SET_LAG = """
 import json, subprocess, sys
 wanted = json.load(sys.stdin)
 commands = "AUTH admin {password}\\nCONFIG SET min-replicas-max-lag {seconds}\\n".format(**wanted)
@@ -40,17 +40,14 @@ class Minority(Partition):
         self._members, self._backends = members, backends
 
     def inject(self) -> None:
-        primary = self._primary()
-        others = [box.address for box in self._members if box is not primary]
-        self.boxes = [self._backends[0], primary]
+        old = primary(self._members)
+        others = [box.address for box in self._members if box is not old]
+        self.boxes = [self._backends[0], old]
         self.cut_off(self._backends[0], others)
-        self.cut_off(primary, others + [box.address for box in self._backends[1:]])
+        self.cut_off(old, others + [box.address for box in self._backends[1:]])
 
     def has_recovered(self) -> bool:
-        return super().has_recovered() and all(works(box) for box in self._members)
-
-    def _primary(self) -> Box:
-        return next(box for box in self._members if "primary" in box.root_output(box.role_command))
+        return all(works(box) for box in (self._backends[0], *self._members))
 
 
 class UnsafeMinority(Minority):
@@ -78,5 +75,5 @@ class UnsafeMinority(Minority):
     def _set_lag(self, seconds: int) -> None:
         for box in self._members:
             wanted = {"address": box.address, "seconds": seconds, "password": str(box.vars["secret_redis_admin"])}
-            answer = box.python(LONGER_LAG, wanted)
+            answer = box.python(SET_LAG, wanted)
             assert answer == ["OK", "OK"], f"{box.name}: {answer}"

@@ -21,7 +21,7 @@ CHANGES: Mapping[str, Any] = {
 """A harmless change for each tier, after which its daemons restart or reload."""
 
 
-class Playbook(Fault):
+class RollingPlaybook(Fault):
     """Runs a playbook, and on `undo` another time without the variables, if it had any that stay on the machines.
 
     Args:

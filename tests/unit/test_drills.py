@@ -41,9 +41,9 @@ class UnusedProvider:
     def on(self, machine: str) -> None: ...
 
 
-def machines(**variant: int) -> Lab:
-    """The machines of the lab's inventory; no test connects to them."""
-    lab = Lab(Inventory.load("inventory/lab", backends=variant.get("backends")))
+def machines(inventory: str = "lab", **variant: int) -> Lab:
+    """The machines of an inventory; no test connects to them."""
+    lab = Lab(Inventory.load(f"inventory/{inventory}", backends=variant.get("backends")))
     lab._control.cleanup()
     return lab
 
@@ -76,9 +76,11 @@ def metrics(some: list[Event]) -> Metrics:
     return measure(some, Phases(1000, 1005, 1006, 1020), topology, recovered_at=1006)
 
 
-def test_every_kind_of_drill_has_an_expectation() -> None:
+@pytest.mark.parametrize("inventory", ["lab", "ha"])
+def test_every_kind_of_drill_has_an_expectation(inventory: str) -> None:
     """Every expectation also belongs to a drill, or nothing would check it."""
-    assert set(expectations.load()) == {drill.kind for drill in DRILLS} | {"random"}
+    drills = catalogue(machines(inventory), UnusedProvider(), Path("/nowhere"))
+    assert set(expectations.load(inventory)) == {drill.kind for drill in drills} | {"random"}
 
 
 def test_drill_names_are_unique_and_follow_the_inventory() -> None:

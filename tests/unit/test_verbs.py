@@ -229,6 +229,21 @@ def test_v_shows_ansibles_own_output(tree: Tree) -> None:
         assert down.stdout == "default no log more= ''\n"
 
 
+@pytest.mark.parametrize(("slow", "seconds"), [("", "default"), ("1", "default"), ("10", "300")])
+def test_slow_machines_get_more_time_to_connect(tree: Tree, slow: str, seconds: str) -> None:
+    """ansible.cfg has the default."""
+    tree.command(".venv/bin/ansible-playbook", 'echo "${ANSIBLE_TIMEOUT:-default}"')
+    assert tree.make("provision", LAB_SLOW=slow).stdout == f"{seconds}\n"
+
+
+@pytest.mark.parametrize("slow", ["0", "abc", "1.5", "-1"])
+def test_a_slowness_that_is_no_number_is_refused(tree: Tree, slow: str) -> None:
+    """Ansible does not start."""
+    refused = tree.make("provision", LAB_SLOW=slow)
+    assert (refused.returncode != 0, refused.stdout) == (True, "")
+    assert f"LAB_SLOW={slow} is not a positive whole number" in refused.stderr
+
+
 def test_provision_applies_one_role(tree: Tree) -> None:
     """A misspelled role is refused: Ansible would run nothing of it and succeed."""
     (tree.root / "ansible" / "roles" / "nginx").mkdir(parents=True)

@@ -16,6 +16,7 @@ import pytest
 from lab.machines import Box, Lab
 from lab.waiting import wait_until
 from tests.testinfra.browser import Answer, Browser, logged_in
+from tests.testinfra.redis_wire import primary as primary_of
 
 pytestmark = pytest.mark.disruptive
 
@@ -24,27 +25,15 @@ LONGEST_PAUSE_SECONDS = 0.4
 """A request through SSH and curl takes about half of this."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def members(lab: Lab) -> list[Box]:
-    found = lab.tier("redis")
-    if len(found) < 2:
-        pytest.skip("there is a single Redis")
-    return found
-
-
 @pytest.fixture
 def primary(lab: Lab, members: list[Box]) -> Iterator[Box]:
     """The primary of a complete tier; waits at the end until it is complete again."""
 
-    def roles() -> dict[str, str]:
-        return lab.everywhere(lambda box: box.root(f"{box.role_command} || echo incomplete").stdout, members)
-
     def is_complete() -> bool:
-        return not any("incomplete" in role for role in roles().values())
+        return all(lab.everywhere(lambda box: box.root(box.role_command).succeeded, members).values())
 
     wait_until(is_complete, "all Redis have the data", 60)
-    (name,) = (name for name, role in roles().items() if role.startswith("primary"))
-    yield lab[name]
+    yield primary_of(lab)
     wait_until(is_complete, "all Redis have the data", 60)
 
 

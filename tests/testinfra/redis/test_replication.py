@@ -19,13 +19,7 @@ FAIL_OVER_SECONDS = 30
 OWN_FILES = "find /etc/redis /usr/local/sbin/redis-role /usr/local/sbin/sentinel-state -type f -exec sha256sum {} +"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def members(lab: Lab) -> list[Box]:
-    """The machines with Redis and Sentinel."""
-    found = lab.tier("redis")
-    if len(found) < 2:
-        pytest.skip("there is a single Redis")
-    return found
+pytestmark = pytest.mark.usefixtures("members")
 
 
 @pytest.fixture(scope="module")
