@@ -124,7 +124,8 @@ lint: tools
 unit: tools vagrant workbench
 	@env --unset=LAB_SUBNET pytest -n auto --dist worksteal tests/unit tests/templates # they set other subnets themselves
 	@python -m pip install --quiet --no-deps --no-build-isolation --disable-pip-version-check --editable app
-	@python -m tests.workbench sh -c 'cd app && python -m pytest'
+	@cd app && python -m pytest -n auto --dist worksteal tests/unit
+	@python -m tests.workbench sh -c 'cd app && python -m pytest tests/integration'
 
 .PHONY: vagrant
 vagrant:
