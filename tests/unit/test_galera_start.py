@@ -94,7 +94,7 @@ def test_an_administrators_choice_begins_a_new_history(tmp_path: Path) -> None:
     assert not (tmp_path / "grastate.dat").exists()
 
 
-HERE, PEER = "127.0.0.1", "127.0.0.2"
+HERE, PEER, THIRD = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 
 
 def election(own: Position, port: int, mysql_port: int = 1) -> Election:
@@ -151,6 +151,28 @@ def test_nonsense_is_no_answer(port: int) -> None:
 def test_it_joins_a_cluster_that_serves(port: int, serving: int) -> None:
     """The others need not be asked."""
     assert not election(copy(9), port, serving).starts_here()
+
+
+def test_members_join_one_at_a_time(port: int, serving: int) -> None:
+    """Two that get their copies at once can split a small cluster. One that hangs holds nobody up for ever."""
+    third = Election(HERE, [PEER, THIRD, HERE], copy(9), serving, port)
+    with socket.create_server((THIRD, galera_start.GALERA_PORT)):
+        in_cluster, joining, _ = third.ask_all()
+        assert (in_cluster, joining) == ([PEER], [THIRD])
+        assert third.before(in_cluster, joining) == [THIRD]
+        assert not third.starts_here()
+
+
+def test_they_join_in_the_order_of_their_list(port: int, serving: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in the moment in which the one before has become MariaDB and does not listen yet."""
+    members = [PEER, THIRD, HERE]
+    second, third = (Election(address, members, copy(9), serving, port) for address in (THIRD, HERE))
+    galera_start.offer(THIRD, port, copy(9))
+    in_cluster, joining, _ = third.ask_all()
+    assert third.before(in_cluster, joining) == [THIRD]
+    assert second.before(in_cluster, joining) == []
+    monkeypatch.setattr(galera_start, "SILENT_SECONDS", 0.0)
+    assert third.before(in_cluster, joining) == []
 
 
 def test_it_does_not_join_with_a_database_of_its_own(port: int, serving: int) -> None:

@@ -4,7 +4,8 @@
     galera-start [--mysql-port=3306] [--election-port=4569] ADDRESS MEMBER…
 
 The ExecStart of mariadb.service. ADDRESS is this machine's, MEMBER… are the addresses of all members.
-While a member of the cluster serves, this one joins it. Otherwise all members are down, and exactly one
+While a member of the cluster serves, this one joins it, after those that join already: a member that comes
+while another gets its copy can split a small cluster. Otherwise all members are down, and exactly one
 of them has to start the cluster: the one with the last change. Each member offers its position (the
 cluster's id and the number of its last change) at the election port and reads those of the others. The
 cluster starts only when all members have answered, so that no acknowledged change is lost.
@@ -25,7 +26,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 DATA = Path("/var/lib/mysql")
@@ -38,6 +39,8 @@ ATTEMPT_SECONDS = 60.0
 """Then the start fails with the reason, and systemd tries again."""
 LAST_ANSWERS_SECONDS = 3.0
 """After a refusal, so that the others see its reason too."""
+SILENT_SECONDS = 5.0
+"""How long a member may be silent between its last offer and the start of its join."""
 
 ADVICE = """\
 All members were down. The one with the last change has to start the cluster, so all have to be asked.
@@ -115,10 +118,9 @@ def connect(address: str, port: int) -> socket.socket:
     return socket.create_connection((address, port), ANSWER_SECONDS)
 
 
-def serves(address: str, mysql_port: int) -> bool:
-    """Whether a member is in the cluster: it listens for clients only after it has joined."""
+def answers(address: str, port: int) -> bool:
     try:
-        with connect(address, GALERA_PORT), connect(address, mysql_port):
+        with connect(address, port):
             return True
     except OSError:
         return False
@@ -159,40 +161,61 @@ class Election:
     own: Position
     mysql_port: int
     port: int
+    heard: dict[str, float] = field(default_factory=dict)
+    """When a member that was down last offered its position."""
 
-    def ask_all(self) -> tuple[list[str], dict[str, Position]]:
-        """The members that serve, and the positions of those that are down, in the order of `members`."""
+    def ask_all(self) -> tuple[list[str], list[str], dict[str, Position]]:
+        """The members that serve, those that join, and the positions of those that are down.
+
+        A member listens for clients only after it has joined.
+        """
         others = [member for member in self.members if member != self.address]
-        with ThreadPoolExecutor(2 * len(others)) as pool:
-            serving = pool.map(lambda member: serves(member, self.mysql_port), others)
+        with ThreadPoolExecutor(3 * len(others)) as pool:
+            running = pool.map(lambda member: answers(member, GALERA_PORT), others)
+            listening = pool.map(lambda member: answers(member, self.mysql_port), others)
             asked = dict(zip(others, pool.map(lambda member: ask(member, self.port), others), strict=True))
-            found = {member: self.own if member == self.address else asked[member] for member in self.members}
-            known = {member: position for member, position in found.items() if position}
-            return [member for member, yes in zip(others, serving, strict=True) if yes], known
+            states = dict(zip(others, zip(running, listening, strict=True), strict=True))
+        found = {member: self.own if member == self.address else asked[member] for member in self.members}
+        known = {member: position for member, position in found.items() if position}
+        self.heard.update(dict.fromkeys(known, time.monotonic()))
+        serving = [member for member, state in states.items() if state == (True, True)]
+        return serving, [member for member, state in states.items() if state == (True, False)], known
+
+    def before(self, serving: list[str], joining: list[str]) -> list[str]:
+        """The members that join before this one: one at a time, in the order of `members`."""
+        silent = time.monotonic() - SILENT_SECONDS
+        earlier = self.members[: self.members.index(self.address)]
+        due = [member for member in earlier if member not in serving and self.heard.get(member, silent) > silent]
+        return list(dict.fromkeys([*joining, *due]))
 
     def starts_here(self, chosen: bool = False) -> bool:
         """Wait until the cluster serves (False), or has to be started here (True): `chosen` by an administrator."""
         offer(self.address, self.port, self.own)
-        deadline, said = time.monotonic() + ATTEMPT_SECONDS, ""
+        deadline, said, advice = time.monotonic() + ATTEMPT_SECONDS, "", ""
         while True:
-            serving, known = self.ask_all()
-            if serving and self.own.is_foreign:
-                raise Refused(f"{self.address} has {self.own}. Joining {serving[0]} would overwrite it")
+            late = time.monotonic() > deadline
+            serving, joining, known = self.ask_all()
             if serving:
-                return False
-            if chosen:
-                self.refuse_to_lose_changes(known)
-                return True
-            missing = [member for member in self.members if member not in known]
-            start = "" if missing else first(known)
-            if start == self.address:
-                return True
-            reason = f"waiting for {', '.join(missing) or start}; {listed(known)}"
+                if self.own.is_foreign:
+                    raise Refused(f"{self.address} has {self.own}. Joining {serving[0]} would overwrite it")
+                awaited = self.before(serving, joining)
+                if late or not awaited:
+                    return False
+            else:
+                if chosen:
+                    self.refuse_to_lose_changes(known)
+                    return True
+                awaited = [member for member in self.members if member not in known]
+                advice = f".\n{ADVICE}" if awaited else ""
+                awaited = awaited or [first(known)]
+                if awaited == [self.address]:
+                    return True
+            reason = f"waiting for {', '.join(awaited)}; {listed(known)}"
+            if late:
+                raise Refused(reason + advice)
             if reason != said:
                 print(reason, flush=True)
                 said = reason
-            if time.monotonic() > deadline:
-                raise Refused(f"{reason}.\n{ADVICE}" if missing else reason)
             time.sleep(0.5)
 
     def refuse_to_lose_changes(self, known: Positions) -> None:
