@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import secrets
 import signal
 import sys
@@ -64,7 +63,7 @@ def main() -> int:
 
 
 def _run(lab: Lab, selection: str, settings: Settings, *, only_list: bool) -> int:
-    expected = expectations.load(Path(os.environ.get("LAB_INVENTORY") or "inventory/lab").name)
+    expected = expectations.load(lab.is_redundant)
     if only_list:
         for kind, expectation in expected.items():
             print(f"{kind:<22} {expectation.why}")

@@ -1,7 +1,8 @@
 """All drills of a lab: those of each tier and machine in the inventory, and a few that are about the whole system.
 
 A drill is named after its machine and fault, such as backend1-power, and its kind after the tier's word for a machine,
-such as backend-power. expectations.yml has an entry for each kind.
+such as backend-power. expectations.yml has an entry for each kind. A machine in several tiers has drills for each of
+its daemons, such as data1-redis-kill; its other faults are of the kind of its first tier.
 """
 
 from __future__ import annotations
@@ -60,15 +61,20 @@ def catalogue(lab: Lab, provider: Provider, folder: Path) -> list[Drill]:
         drills.append(Drill(name, kind, make))
 
     pause_seconds = 1 + float(lab.tier("frontends")[0].role("nginx")["nginx_fail_timeout_seconds"])
+    seen: set[str] = set()
     for group, tier in lab.tiers.items():
         boxes, word = lab.tier(group), tier["machine"]
+        whole = [lab[box.name] for box in boxes if box.name not in seen]
+        seen.update(box.name for box in boxes)
         for box in boxes:
+            name = box.name if lab[box.name].tiers == (group,) else f"{box.name}-{word}"
             if box.units:
-                add(f"{box.name}-kill", f"{word}-kill", partial(Kill, box))
-                add(f"{box.name}-freeze", f"{word}-freeze", partial(Freeze, box))
+                add(f"{name}-kill", f"{word}-kill", partial(Kill, box))
+                add(f"{name}-freeze", f"{word}-freeze", partial(Freeze, box))
+        for box in whole:
             add(f"{box.name}-power", f"{word}-power", partial(PowerOff, box, provider))
         if boxes and boxes[0].units:
-            for box in boxes if tier.get("data") else boxes[:1]:
+            for box in whole if tier.get("data") else whole[:1]:
                 add(f"{box.name}-cut", f"{word}-cut", partial(Partition, box))
                 add(f"{box.name}-mute", f"{word}-mute", partial(Partition, box, ["out"]))
             add(f"{word}-restart", f"{word}-restart", partial(RollingRestart, *boxes, pause_seconds=pause_seconds))

@@ -62,16 +62,15 @@ class Expectation:
             yield f"redundancy_seconds: {metrics.redundancy_seconds:.1f}, expected at most {limit:g}"
 
 
-def load(inventory: str = "", path: Path = FILE) -> dict[str, Expectation]:
-    """Read the expectations by kind of drill; those of expectations.NAME.yml replace them on the inventory NAME.
+def load(is_redundant: bool = False, path: Path = FILE) -> dict[str, Expectation]:
+    """Read the expectations by kind of drill; where every machine has another one, expectations.ha.yml replaces them.
 
     Raises:
         InvalidExpectation: a word is unknown or a value has the wrong type.
     """
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    own = path.with_name(f"{path.stem}.{inventory}.yml")
-    if own.exists():
-        document |= yaml.safe_load(own.read_text(encoding="utf-8"))
+    if is_redundant:
+        document |= yaml.safe_load(path.with_name(f"{path.stem}.ha.yml").read_text(encoding="utf-8"))
     return {kind: _expectation(kind, entry) for kind, entry in document.items()}
 
 

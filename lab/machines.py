@@ -12,10 +12,10 @@ import shlex
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -35,7 +35,10 @@ SILENCE_SECONDS = 15 * SLOW
 
 @dataclass
 class Box:
-    """One machine. `vars` are its templated inventory variables; `role(name)` adds the defaults of a role."""
+    """One machine, as a member of `tiers`: `Lab.tier` returns boxes of that tier alone.
+
+    `vars` are its templated inventory variables; `role(name)` adds the defaults of a role.
+    """
 
     machine: Machine
     tiers: tuple[str, ...]
@@ -56,12 +59,12 @@ class Box:
     @property
     def units(self) -> list[str]:
         """The systemd units that must be active."""
-        return list(self.vars["machine_units"])
+        return [unit for tier in self._tiers for unit in tier["units"]]
 
     @property
     def role_command(self) -> str:
         """A shell command that prints the machine's role in its tier, and fails if the tier is not complete."""
-        return str(self.vars["machine_role"])
+        return " && ".join(tier["role_command"] for tier in self._tiers if tier.get("role_command")) or "true"
 
     @property
     def service(self) -> str:
@@ -180,6 +183,10 @@ class Box:
         subprocess.run(command, capture_output=True, check=False)
 
     @property
+    def _tiers(self) -> list[Mapping[str, Any]]:
+        return [tier for name, tier in self.vars["tiers"].items() if name in self.tiers]
+
+    @property
     def _ssh_options(self) -> list[str]:
         return [
             str(self.vars.get("ansible_ssh_common_args", "")),
@@ -216,8 +223,10 @@ class Lab:
         return iter(self._boxes.values())
 
     def tier(self, group: str) -> list[Box]:
-        """The machines of one group; `all` for every machine."""
-        return [box for box in self if group == "all" or group in box.tiers]
+        """The machines of one group, as its members; `all` for every machine."""
+        if group == "all":
+            return list(self)
+        return [replace(box, tiers=(group,)) if len(box.tiers) > 1 else box for box in self if group in box.tiers]
 
     def names(self, group: str) -> list[str]:
         return [box.name for box in self.tier(group)]
@@ -238,6 +247,11 @@ class Lab:
     def tiers(self) -> dict[str, dict[str, Any]]:
         """The tiers of ansible/group_vars/all/tiers.yml."""
         return self.inventory.tiers
+
+    @property
+    def is_redundant(self) -> bool:
+        """Whether each tier with a daemon has more than one machine."""
+        return all(len(self.tier(group)) > 1 for group, tier in self.tiers.items() if tier["units"])
 
     @property
     def site_url(self) -> str:

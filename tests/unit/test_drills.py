@@ -79,8 +79,24 @@ def metrics(some: list[Event]) -> Metrics:
 @pytest.mark.parametrize("inventory", ["lab", "ha"])
 def test_every_kind_of_drill_has_an_expectation(inventory: str) -> None:
     """Every expectation also belongs to a drill, or nothing would check it."""
-    drills = catalogue(machines(inventory), UnusedProvider(), Path("/nowhere"))
-    assert set(expectations.load(inventory)) == {drill.kind for drill in drills} | {"random"}
+    lab = machines(inventory)
+    assert lab.is_redundant == (inventory == "ha")
+    drills = catalogue(lab, UnusedProvider(), Path("/nowhere"))
+    assert set(expectations.load(lab.is_redundant)) == {drill.kind for drill in drills} | {"random"}
+
+
+def test_a_machine_of_two_tiers_has_drills_for_each_daemon() -> None:
+    """It is switched off once: that is a fault of both."""
+    lab = machines("compact")
+    drills = {drill.name: drill for drill in catalogue(lab, UnusedProvider(), Path("/nowhere"))}
+    assert {name.removeprefix("data1-") for name in drills if name.startswith("data1-")} == {
+        *("redis-kill", "redis-freeze", "mysql-kill", "mysql-freeze", "power", "cut", "mute")
+    }
+    assert drills["data1-redis-kill"].make().boxes[0].service == "redis-server.service"
+    assert drills["data1-mysql-kill"].make().boxes[0].service == "mariadb.service"
+    assert drills["data1-power"].make().boxes[0].units == lab["data1"].vars["machine_units"]
+    assert lab["data1"].role_command == lab["data1"].vars["machine_role"]
+    assert {drill.kind for drill in drills.values()} <= set(expectations.load(lab.is_redundant))
 
 
 def test_drill_names_are_unique_and_follow_the_inventory() -> None:

@@ -6,14 +6,16 @@ import re
 
 import pytest
 
+from lab.inventory import ROOT
 from tests.unit.conftest import Copy
 
 HOSTS, LAB, SECRETS = "hosts.yml", "group_vars/all/lab.yml", "group_vars/all/secrets.yml"
 
 
-def test_the_lab_has_no_problem(lab: Copy) -> None:
+@pytest.mark.parametrize("name", ["lab", "ha", "compact", "small"])
+def test_our_inventories_have_no_problem(name: str) -> None:
     """The checks below do not reject a valid inventory."""
-    assert lab.problems() == []
+    assert Copy(ROOT / "inventory" / name).problems() == []
 
 
 def test_an_inventory_without_clients_has_no_problem(lab: Copy) -> None:
