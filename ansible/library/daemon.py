@@ -31,6 +31,12 @@ options:
   drop_in:
     description: Settings for the unit, written to revezamento.conf in its drop-in directory.
     type: str
+  sandbox:
+    description:
+      - Takes from the unit what no daemon of the system needs; the settings stand before C(drop_in), which gives
+        back what this daemon does need. Settings that are lists add up.
+    type: bool
+    default: false
   stop_first:
     description: Units to stop before a restart, such as the service behind a socket.
     type: list
@@ -52,7 +58,6 @@ action:
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -62,6 +67,35 @@ from ansible.module_utils.basic import AnsibleModule
 
 STAMPS = Path("/run/revezamento-daemons")
 OWN_UNIT_FILES = "/etc/systemd/"
+HEADER = "# Ansible managed\n"
+SANDBOX = """\
+[Service]
+NoNewPrivileges=true
+CapabilityBoundingSet=
+ProtectSystem=strict
+ProtectHome=true
+PrivateTmp=true
+PrivateDevices=true
+ProtectKernelTunables=true
+ProtectKernelModules=true
+ProtectKernelLogs=true
+ProtectControlGroups=true
+ProtectClock=true
+ProtectHostname=true
+ProtectProc=invisible
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=true
+RestrictRealtime=true
+RestrictSUIDSGID=true
+LockPersonality=true
+MemoryDenyWriteExecute=true
+RemoveIPC=true
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+UMask=0077
+
+"""
 PROPERTIES = (
     "LoadState",
     "ActiveState",
@@ -142,7 +176,7 @@ class Daemon:
         wanted = self.module.params["drop_in"]
         if wanted is None:
             return False
-        text = re.sub(r"\n*$", "\n", wanted)
+        text = HEADER + (SANDBOX if self.module.params["sandbox"] else "") + wanted.rstrip("\n") + "\n"
         if self.drop_in.exists() and self.drop_in.read_text(encoding="utf-8") == text:
             return False
         if not self.module.check_mode:
@@ -221,6 +255,7 @@ def main() -> None:
             "restart_on": {"type": "list", "elements": "path", "default": []},
             "reload_on": {"type": "list", "elements": "path", "default": []},
             "drop_in": {"type": "str"},
+            "sandbox": {"type": "bool", "default": False},
             "stop_first": {"type": "list", "elements": "str", "default": []},
             "reload": {"type": "bool", "default": False},
         },

@@ -19,7 +19,13 @@ class Systemd:
     """One unit: answers `systemctl show` and counts the other commands."""
 
     def __init__(self) -> None:
-        self.params: dict[str, Any] = {"unit": "x.service", "drop_in": None, "stop_first": [], "reload": False}
+        self.params: dict[str, Any] = {
+            "unit": "x.service",
+            "drop_in": None,
+            "sandbox": False,
+            "stop_first": [],
+            "reload": False,
+        }
         self.check_mode = False
         self.is_active, self.boots, self.started, self.enabled = False, 0, 0.0, False
         self.done: list[str] = []
@@ -143,3 +149,17 @@ def test_dependent_units_are_stopped_before_a_restart(systemd: Systemd) -> None:
     write(systemd, "restart", "2")
     systemd.converge()
     assert systemd.done == ["stop y.service", "restart x.service"]
+
+
+def test_a_sandbox_stands_before_what_the_role_gives_back(systemd: Systemd, tmp_path: Path) -> None:
+    """systemd lets the later of two settings win, and adds to lists."""
+    one = Daemon(systemd)
+    one.drop_in = tmp_path / "x.service.d" / "revezamento.conf"
+    systemd.params |= {"drop_in": "[Service]\nUMask=0007\n\n", "sandbox": True}
+    assert one.write_drop_in()
+    text = one.drop_in.read_text(encoding="utf-8")
+    assert text == f"# Ansible managed\n{daemon.SANDBOX}[Service]\nUMask=0007\n"
+    assert not one.write_drop_in()
+    systemd.params["sandbox"] = False
+    assert one.write_drop_in()
+    assert daemon.SANDBOX not in one.drop_in.read_text(encoding="utf-8")
