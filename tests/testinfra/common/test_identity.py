@@ -46,3 +46,10 @@ def test_labs_dns_is_the_first_resolver(any_machine: Box, lab: Lab) -> None:
     servers = any_machine.output("awk '$1 == \"nameserver\" {print $2}' /etc/resolv.conf").split()
     expected = lab.addresses("dns")
     assert servers[: len(expected)] == expected
+
+
+def test_ssh_takes_no_password(any_machine: Box) -> None:
+    """Passwords can be guessed."""
+    options = "-o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o PubkeyAuthentication=no"
+    refusal = any_machine.run(f"ssh {options} root@127.0.0.1 true").stderr
+    assert "Permission denied (publickey)" in refusal
