@@ -112,6 +112,10 @@ bench-lab: tools # how long the commands take; replaces the running lab
 test-vagrant: tools # with virtual machines; without KVM they are emulated, which takes hours. PHASES="box up …"
 	@providers/vagrant/test $(PHASES)
 
+.PHONY: test-production
+test-production: tools workbench # docs/production.md, typed on servers that the lab did not make
+	@pytest -q tests/production
+
 # What needs no machine
 .PHONY: lint
 lint: tools

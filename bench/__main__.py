@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=ROOT / ".lab" / "bench.json")
     options = parser.parse_args()
     lab = Lab(Inventory.load())
-    if "lab_subnet" not in lab.vars:
+    if not lab.is_for_breaking:
         sys.exit("error: this inventory is no lab, and its servers have users. Remedy: make up, then make bench")
     try:
         with generators(lab):

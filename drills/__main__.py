@@ -70,6 +70,8 @@ def _run(lab: Lab, selection: str, settings: Settings, *, only_list: bool) -> in
         return 0
     if selection != "random":
         select(catalogue(lab, provider_of([]), settings.folder), selection)  # refuses a typing error at once
+    if not lab.is_for_breaking:
+        raise ProviderError("this inventory is no lab's, and its servers have users. Remedy: make up, then make drill")
     refuse_unless_healthy(lab)
     drills = catalogue(lab, provider_of(lab.names("all")), settings.folder)
     selected = [] if selection == "random" else select(drills, selection)

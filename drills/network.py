@@ -9,8 +9,8 @@ from lab.machines import Box
 
 PARTITION_SECONDS = 15.0
 TABLE = "inet revezamento_drill"
-ARP_TABLE = "arp revezamento_drill"
-REMOVE = f"nft delete table {ARP_TABLE} 2>/dev/null; nft delete table {TABLE}"
+CLAIMS_TABLE = "netdev revezamento_drill"
+REMOVE = f"nft delete table {CLAIMS_TABLE} 2>/dev/null; nft delete table {TABLE}"
 
 
 def rules(control: str, directions: Sequence[str], peers: Sequence[str] = ()) -> str:
@@ -37,10 +37,13 @@ def rules(control: str, directions: Sequence[str], peers: Sequence[str] = ()) ->
     return f"table {TABLE} {{\n{''.join(chains)}}}\n"
 
 
-def arp_rules(own: str) -> str:
-    """The table that keeps a machine from claiming addresses that float to it when it sees nobody else."""
-    chain = f"type filter hook output priority 0; policy accept; arp saddr ip != {own} counter drop"
-    return f"table {ARP_TABLE} {{\n  chain out {{\n    {chain}\n  }}\n}}\n"
+def claim_rules(own: str, device: str) -> str:
+    """The table that keeps a machine from claiming addresses that float to it when it sees nobody else.
+
+    keepalived writes its claims (gratuitous ARP) to a packet socket, which only the egress hook sees.
+    """
+    chain = f'type filter hook egress device "{device}" priority 0; policy accept; arp saddr ip != {own} counter drop'
+    return f"table {CLAIMS_TABLE} {{\n  chain out {{\n    {chain}\n  }}\n}}\n"
 
 
 class Partition(Fault):
@@ -67,7 +70,8 @@ class Partition(Fault):
         arm(box, self.undo_command(box))
         tables = rules(control, self._directions, peers)
         if "out" in self._directions and not peers:
-            tables += arp_rules(box.address)
+            device = box.output(f"ip -o -4 address show to {box.address}").split()[1]
+            tables += claim_rules(box.address, device)
         box.root_output("printf %s | nft -f -", tables)
 
     def undo_command(self, box: Box) -> str:

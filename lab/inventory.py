@@ -21,6 +21,7 @@ from typing import Any
 
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.vault import get_file_vault_secret
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from ansible.vars.hostvars import HostVars
@@ -121,6 +122,11 @@ class Inventory:
             settings.apply()
         source = ROOT / (source or os.environ.get("LAB_INVENTORY") or "inventory/lab")
         loader = DataLoader()
+        password = os.environ.get("ANSIBLE_VAULT_PASSWORD_FILE")
+        if password:
+            secret = get_file_vault_secret(filename=password, loader=loader)
+            secret.load()
+            loader.set_vault_secrets([("default", secret)])
         loader.set_basedir(str(ROOT / "ansible"))  # playbook_dir
         with _environment(LAB_SUBNET=subnet):
             manager = InventoryManager(loader=loader, sources=[str(source)])

@@ -8,6 +8,7 @@ lab["backend1"].root("systemctl restart revezamento.service")
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import socket
 import subprocess
@@ -80,7 +81,6 @@ class Box:
         """testinfra's host: `box.host.service(...)`, `.file(...)`, `.sudo()`."""
         return testinfra.get_host(
             f"ssh://{self.vars['ansible_user']}@{self.machine.ssh_address}",
-            ssh_identity_file=str(self.vars["ansible_ssh_private_key_file"]),
             ssh_extra_args=" ".join(self._ssh_options),
         )
 
@@ -103,7 +103,7 @@ class Box:
     def python(self, program: str, argument: Any, *, root: bool = False, python: str = "python3") -> Any:
         """Run a Python program that reads `argument` as JSON from stdin, hidden from process lists, and prints JSON."""
         command = f"{'sudo -n ' if root else ''}{python} -c {shlex.quote(program)}"
-        ssh = ["ssh", *self._ssh_options, "-i", str(self.vars["ansible_ssh_private_key_file"])]
+        ssh = ["ssh", *self._ssh_options]
         target = f"{self.vars['ansible_user']}@{self.machine.ssh_address}"
         done = subprocess.run(
             [*shlex.split(" ".join(ssh)), target, command],
@@ -166,7 +166,7 @@ class Box:
         """Forward a local port to a port on the machine's loopback interface."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             local = free.getsockname()[1]
-        ssh = ["ssh", *self._ssh_options, "-i", str(self.vars["ansible_ssh_private_key_file"])]
+        ssh = ["ssh", *self._ssh_options]
         own = ["-o ControlPath=none -o ExitOnForwardFailure=yes -N", f"-L 127.0.0.1:{local}:127.0.0.1:{port}"]
         target = f"{self.vars['ansible_user']}@{self.machine.ssh_address}"
         tunnel = subprocess.Popen(shlex.split(" ".join([ssh[0], *own, *ssh[1:], target])), stdin=subprocess.DEVNULL)
@@ -188,8 +188,11 @@ class Box:
 
     @property
     def _ssh_options(self) -> list[str]:
+        """As Ansible uses ssh: with what the inventory or the environment says."""
+        key = self.vars.get("ansible_ssh_private_key_file") or os.environ.get("ANSIBLE_PRIVATE_KEY_FILE")
         return [
-            str(self.vars.get("ansible_ssh_common_args", "")),
+            f"-i {shlex.quote(str(key))}" if key else "",
+            str(self.vars.get("ansible_ssh_common_args") or os.environ.get("ANSIBLE_SSH_COMMON_ARGS", "")),
             f"-o ControlMaster=auto -o ControlPersist=120s -o ControlPath={self.control_path}",
             f"-o ConnectTimeout={CONNECT_SECONDS} -o BatchMode=yes -o LogLevel=ERROR",
             f"-o ServerAliveInterval={SILENCE_SECONDS // 3} -o ServerAliveCountMax=3",
@@ -247,6 +250,11 @@ class Lab:
     def tiers(self) -> dict[str, dict[str, Any]]:
         """The tiers of ansible/group_vars/all/tiers.yml."""
         return self.inventory.tiers
+
+    @property
+    def is_for_breaking(self) -> bool:
+        """Whether these are machines of a lab, which may be stopped, rather than servers that people use."""
+        return "lab_subnet" in self.vars
 
     @property
     def is_redundant(self) -> bool:

@@ -2,7 +2,7 @@
 
 Expected values come from the inventory, which LAB_INVENTORY can replace. `-m "not disruptive"` selects the read-only
 tests. `disruptive` tests stop or kill services and restore them, `provisioning` tests run Ansible on the machines, and
-`reboot` tests restart every machine.
+`reboot` tests restart every machine. On servers that are not a lab's, only read-only tests run.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     mode = persistence(config.stash[LAB])
     others = [name for name, value in PERSISTENCE_MARKERS.items() if value != mode]
+    others += [] if config.stash[LAB].is_for_breaking else ORDER
     deselected = [item for item in items if any(item.get_closest_marker(name) for name in others)]
     config.hook.pytest_deselected(items=deselected)
     items[:] = [item for item in items if item not in deselected]
@@ -80,7 +81,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> str:
-    return f"nginx_persistence is {persistence(config.stash[LAB])}: tests for other modes are deselected"
+    lab = config.stash[LAB]
+    breaking = "" if lab.is_for_breaking else "; these servers are not a lab's: tests that would stop anything, too"
+    return f"nginx_persistence is {persistence(lab)}: tests for other modes are deselected{breaking}"
 
 
 def persistence(lab: Lab) -> str:

@@ -85,6 +85,12 @@ def test_every_kind_of_drill_has_an_expectation(inventory: str) -> None:
     assert set(expectations.load(lab.is_redundant)) == {drill.kind for drill in drills} | {"random"}
 
 
+def test_only_a_lab_is_for_breaking() -> None:
+    """Real servers have users."""
+    assert LAB.is_for_breaking
+    assert not machines("production.example").is_for_breaking
+
+
 def test_a_machine_of_two_tiers_has_drills_for_each_daemon() -> None:
     """It is switched off once: that is a fault of both."""
     lab = machines("compact")

@@ -1,0 +1,149 @@
+"""A site on servers that the lab did not make, installed by the commands of docs/production.md as they stand there."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab.inventory import ROOT
+from tests.production.cloud import PRIVATE, PUBLIC, Cloud, run
+
+BOOT_SECONDS = 120
+DOMAIN = "example.com"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A copy of the project with `inventory/production`, and an administrator's computer around it."""
+
+    tree: Path
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "LAB_"))}
+        return kept | {
+            "ANSIBLE_VAULT_PASSWORD_FILE": str(self.home / "vault-password"),
+            "ANSIBLE_PRIVATE_KEY_FILE": str(self.home / "id_ed25519"),
+            "ANSIBLE_SSH_COMMON_ARGS": shlex.join(self.ssh_options),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    @property
+    def ssh_options(self) -> list[str]:
+        return ["-o", f"UserKnownHostsFile={self.home / 'known_hosts'}", "-o", "StrictHostKeyChecking=accept-new"]
+
+    def type(self, commands: str, *, fails: bool = False) -> str:
+        """What an administrator types in the project's folder; returns what it prints."""
+        script = f"set -e; [ ! -e .venv/bin/activate ] || . .venv/bin/activate\n{commands}"
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=self.tree,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode != 0) == fails, f"{commands}\n{done.stdout[-6000:]}"
+        return done.stdout
+
+    def ssh(self, server: str, command: str, typed: str = "") -> str:
+        target = f"deploy@{self.address(server, PUBLIC)}"
+        key = ["-i", str(self.home / "id_ed25519"), "-o", "BatchMode=yes"]
+        return run("ssh", *key, *self.ssh_options, target, command, input=typed)
+
+    def replace(self, file: str, old: str, new: str) -> None:
+        path = self.tree / "inventory" / "production" / file
+        text = path.read_text(encoding="utf-8")
+        assert old in text, f"{file} lacks {old!r}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def address(self, server: str, network: str = PRIVATE) -> str:
+        return f"{network}.{servers(self.tree / 'inventory' / 'production')[server]}"
+
+
+def servers(inventory: Path) -> dict[str, int]:
+    """Each server's name and the last octet of its addresses."""
+    tiers = yaml.safe_load((inventory / "hosts.yml").read_text(encoding="utf-8"))["all"]["children"]
+    hosts = {name: host for tier in tiers.values() for name, host in tier["hosts"].items()}
+    return {name: int(host["ansible_host"].rpartition(".")[2]) for name, host in hosts.items()}
+
+
+def documented(heading: str, page: str = "docs/production.md") -> list[str]:
+    """The commands in the `sh` blocks of a section."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    section = re.split(r"^#+ ", text.split(f"\n{heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    return [
+        re.sub(r"^ +", "", block, flags=re.MULTILINE) for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    ]
+
+
+def vault_command() -> str:
+    """From the comment of vault.yml.example."""
+    text = (ROOT / "inventory/production.example/group_vars/all/vault.yml.example").read_text(encoding="utf-8")
+    lines = text.split("make vault.yml:\n")[1].split("\n# ansible-vault asks")[0].splitlines()
+    return "\n".join(line.removeprefix("#").strip() for line in lines)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The site, installed."""
+    home = tmp_path_factory.mktemp("administrator")
+    site = Site(home / "revezamento", home)
+    (home / "vault-password").write_text(secrets.token_hex(16), encoding="utf-8")
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "id_ed25519"))
+    files = run("git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for name in filter(None, files):
+        (site.tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, site.tree / name, follow_symlinks=False)
+    cloud = Cloud(servers(ROOT / "inventory" / "production.example"))
+    try:
+        cloud.create((home / "id_ed25519.pub").read_text(encoding="utf-8"))
+        install(site)
+        yield site
+    finally:
+        cloud.remove()
+
+
+def install(site: Site) -> None:
+    """docs/production.md, "Install"."""
+    tools, preflight, provision = documented("## Install")
+    site.type(tools)
+    site.replace("hosts.yml", "203.0.113.", f"{PUBLIC}.")
+    site.replace("hosts.yml", "10.20.0.", f"{PRIVATE}.")
+    # "For a first look on a private network, say false."
+    site.replace("group_vars/all/site.yml", "app_cookie_secure: true", "app_cookie_secure: false")
+    site.type(vault_command())
+    for server in servers(site.tree / "inventory" / "production"):
+        wait_for(site, server)
+    site.type(without_prompt(preflight))
+    site.type(without_prompt(provision))
+
+
+def without_prompt(command: str) -> str:
+    """ANSIBLE_VAULT_PASSWORD_FILE names the password instead."""
+    return command.replace(" --ask-vault-pass", "")
+
+
+def wait_for(site: Site, server: str) -> None:
+    deadline = time.monotonic() + BOOT_SECONDS
+    while True:
+        try:
+            site.ssh(server, "true")
+            return
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)

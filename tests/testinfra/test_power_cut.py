@@ -1,0 +1,63 @@
+"""All machines lose their power at once and get it back. What was acknowledged before is still there."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+
+from lab.machines import Box, Lab
+from lab.power import provider_of
+from lab.waiting import wait_until
+from tests.testinfra.browser import Browser, logged_in, serves
+
+pytestmark = [pytest.mark.disruptive, pytest.mark.reboot]
+
+BOOT_SECONDS = 240
+USERS = "/usr/local/sbin/revezamento users"
+
+
+def runs_commands(box: Box) -> bool:
+    return not box.problem()
+
+
+@pytest.fixture
+def changed_user(lab: Lab) -> Iterator[tuple[str, str, str]]:
+    """A user whose password was just changed: name, former password, present password."""
+    backend, name = lab.tier("backends")[-1], f"corte-{secrets.token_hex(3)}"
+    former, present = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
+    create = f"{USERS} add {name} --nome Corte --email {name}@example.com --password-stdin"
+    backend.root_output(f"echo {former} | {create}")
+    backend.root_output(f"echo {present} | {USERS} passwd {name} --password-stdin")
+    yield name, former, present
+    backend.root_output(f"{USERS} disable {name}")
+
+
+def test_nothing_acknowledged_is_lost(
+    lab: Lab,
+    new_browser: Callable[[], Browser],
+    demo_users: list[dict[str, str]],
+    changed_user: tuple[str, str, str],
+) -> None:
+    """A new user, a changed password, a session and a logout survive; every server works again by itself."""
+    name, former, present = changed_user
+    staying, leaving = (logged_in(new_browser(), user) for user in demo_users[:2])
+    cookie = leaving.kept_cookie
+    assert leaving.logout().status == 204
+    provider = provider_of(lab.names("all"))
+    lab.everywhere(Box.disconnect)
+    with ThreadPoolExecutor(len(list(lab))) as pool:
+        list(pool.map(provider.off, lab.names("all")))
+        assert not any(pool.map(provider.is_on, lab.names("all")))
+        list(pool.map(provider.on, lab.names("all")))
+    for box in lab:
+        wait_until(partial(runs_commands, box), f"{box.name} runs commands", BOOT_SECONDS)
+        wait_until(partial(box.is_active, *box.units), f"the units of {box.name} are active", BOOT_SECONDS)
+    wait_until(lambda: serves(staying, lab), "every frontend reaches every backend", BOOT_SECONDS)
+    assert staying.get("/perfil").json["usuario"] == demo_users[0]["usuario"]
+    assert leaving.get("/perfil", cookie=cookie).status == 401
+    assert new_browser().login(name, former).status == 401
+    assert new_browser().login(name, present).status == 200
