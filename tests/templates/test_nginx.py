@@ -128,7 +128,34 @@ def test_a_frontend_tells_who_holds_a_floating_address(workbench: Workbench) -> 
     assert json.loads(run.stdout)[0] == 503
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/_error/json", "/../etc/passwd"])
+def test_each_route_of_the_app_is_exact_or_a_folder() -> None:
+    """Other paths are static: a misspelt one does not reach the app."""
+    config = text("nginx", "nginx.conf.j2")
+    found = re.findall(r"location (.*) \{\s+proxy_pass http://backends;", config)
+    assert found == ["= /login", "= /logout", "= /perfil", "= /sessoes", "/sessoes/", "= /status"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/sessoes", 503),
+        ("DELETE", "/sessoes", 503),
+        ("DELETE", "/sessoes/0123abcd", 503),
+        ("GET", "/sessoesx", 404),
+        ("DELETE", "/sessao/0123abcd", 404),
+    ],
+)
+def test_the_sessions_of_a_user_are_a_matter_of_the_app(
+    workbench: Workbench, frontend: str, method: str, path: str, status: int
+) -> None:
+    """There is no backend here: 503 says that nginx looked for one."""
+    run = workbench.run(["python3", "-c", ASK, method, frontend, path, "{}"])
+    assert json.loads(run.stdout)[0] == status
+
+
+@pytest.mark.parametrize(
+    "path", ["/livez", "/readyz", "/metrics", "/_error/json", "/../etc/passwd", "/sessoes/../metrics"]
+)
 def test_internal_routes_are_not_public(workbench: Workbench, frontend: str, path: str) -> None:
     """The health and metrics of the backends are for administrators."""
     status, *_ = json.loads(workbench.run(["python3", "-c", ASK, "GET", frontend, path, "{}"]).stdout)
