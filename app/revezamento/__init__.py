@@ -18,7 +18,9 @@ from revezamento.readiness import Readiness
 from revezamento.redis_link import RedisLink
 from revezamento.remembered import Remembered
 from revezamento.services import EXTENSION, Services
+from revezamento.session_list import SessionList
 from revezamento.session_store import SessionStore
+from revezamento.session_views import own_sessions
 from revezamento.sessions import RedisSessions
 from revezamento.settings import Settings, settings_or_exit
 from revezamento.users import Users
@@ -43,6 +45,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     errors.init_app(app)
     app.register_blueprint(pages)
+    app.register_blueprint(own_sessions)
     app.register_blueprint(health)
     app.cli.add_command(cli.users)
     app.before_request(refuse_cross_site)
@@ -69,12 +72,14 @@ def _make_services(settings: Settings) -> Services:
     down_log = logs.DownLog(metrics)
     link = RedisLink(settings, down_log)
     database = Database(settings, settings.mysql_user, settings.mysql_password, down_log)
+    sessions = SessionStore(link, settings, metrics)
     return Services(
         settings=settings,
         metrics=metrics,
         redis=link,
         database=database,
-        sessions=SessionStore(link, settings, metrics),
+        sessions=sessions,
+        session_list=SessionList(link, sessions),
         users=Users(database),
         passwords=Passwords(settings.workers),
         login_limit=LoginLimit(link, settings),

@@ -137,10 +137,10 @@ def _account() -> Iterator[Users]:
 def _end_sessions(*users: User) -> dict[str, int]:
     """End all sessions of the given users; return the number for each."""
     # A login that has just passed its check may still start a session: wait for it, and end that one too.
-    sessions = services().sessions
-    ended = {user.usuario: sessions.delete_all(user.id) for user in users}
+    sessions = services().session_list
+    ended = {user.usuario: sessions.end_all(user.id) for user in users}
     time.sleep(LONGEST_LOGIN_SECONDS)
-    return {user.usuario: ended[user.usuario] + sessions.delete_all(user.id) for user in users}
+    return {user.usuario: ended[user.usuario] + sessions.end_all(user.id) for user in users}
 
 
 def _name(usuario: str) -> str:

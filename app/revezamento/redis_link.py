@@ -38,8 +38,6 @@ _WRONG_TYPE = ("WRONGTYPE", "not an integer")
 _PASSES = ("NOREPLICAS", "MISCONF", "BUSY", "UNKILLABLE")
 """Refusals that end when the primary's replicas are back, or with the next primary; redis-py has no types for them."""
 
-Script = Callable[[Sequence[str], Sequence[str | int]], Any]
-
 _T = TypeVar("_T")
 
 
@@ -62,19 +60,9 @@ class RedisLink:
             else OnlyRedis(self._connect, settings.redis[0])
         )
 
-    def script(self, lua: str) -> Script:
-        """Return a function that runs a Lua script, atomically and in one round trip, on keys and arguments."""
-        sha = hashlib.sha1(lua.encode(), usedforsecurity=False).hexdigest()
-
-        def run(client: redis.Redis, keys: Sequence[str], args: Sequence[str | int]) -> Any:
-            command = ("EVALSHA", sha, len(keys), *keys, *args)
-            try:
-                return _execute(client, command)
-            except redis.exceptions.NoScriptError:
-                client.script_load(lua)
-                return _execute(client, command)
-
-        return lambda keys, args: self._call(lambda client: run(client, keys, args))
+    def script(self, lua: str) -> "Script":
+        """Return a Lua script, which runs atomically and in one round trip."""
+        return Script(self, lua)
 
     def run(self, command: Callable[[redis.Redis], _T]) -> _T:
         """Run one command.
@@ -197,6 +185,28 @@ class RedisLink:
             "retry": Retry(NoBackoff(), 0),
         }
         return redis.Redis.from_pool(LeanPool(host=host, port=port, **defaults | options))
+
+
+class Script:
+    """A Lua script that Redis runs; a Redis that does not know it yet is told."""
+
+    def __init__(self, link: RedisLink, lua: str) -> None:
+        self._link = link
+        self._lua = lua
+        self._sha = hashlib.sha1(lua.encode(), usedforsecurity=False).hexdigest()
+
+    def __call__(self, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+        """Run it on the primary, with keys and arguments; raises as `RedisLink.run` does."""
+        return self._link.run(lambda client: self.on(client, keys, args))
+
+    def on(self, client: redis.Redis, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+        """Run it on a client's server, or at once on a transaction's."""
+        command = ("EVALSHA", self._sha, len(keys), *keys, *args)
+        try:
+            return _execute(client, command)
+        except redis.exceptions.NoScriptError:
+            _execute(client, ("SCRIPT", "LOAD", self._lua))
+            return _execute(client, command)
 
 
 def _execute(client: redis.Redis, command: tuple[Any, ...]) -> Any:

@@ -13,6 +13,7 @@ from revezamento.passwords import Passwords
 from revezamento.readiness import Readiness
 from revezamento.redis_link import RedisLink
 from revezamento.remembered import Remembered
+from revezamento.session_list import SessionList
 from revezamento.session_store import SessionStore
 from revezamento.settings import Settings
 from revezamento.users import Users
@@ -35,6 +36,7 @@ class Services:
     redis: RedisLink
     database: Database
     sessions: SessionStore
+    session_list: SessionList
     users: Users
     passwords: Passwords
     login_limit: LoginLimit

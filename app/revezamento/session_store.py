@@ -1,12 +1,9 @@
 """Sessions in Redis: the cookie holds a random id, Redis holds JSON under the id's hash.
 
-`sess:<hash>` is the session, `sess:<hash>:visits` its counter, `user:<id>` one user's sessions by expiry time.
 Only a login creates a session, and no read or write brings it back after a logout.
 """
 
-import hashlib
 import json
-import re
 import secrets
 from dataclasses import dataclass
 from time import time
@@ -17,10 +14,10 @@ from redis.client import Pipeline
 from revezamento.logs import log
 from revezamento.metrics import Metrics
 from revezamento.redis_link import RedisLink, WrongType
+from revezamento.session_keys import digest_of, fingerprint, forget, hot_keys, index_of, keys_of, login_key
 from revezamento.settings import Settings
 
 _SID_BYTES = 32
-_SID = re.compile(r"[A-Za-z0-9_-]{43}")
 _MAX_TIMESTAMP = 2**32
 _FIELDS = {"id": int, "usuario": str, "nome": str, "email": str, "created": int}
 
@@ -31,6 +28,14 @@ local visits = redis.call('INCRBY', KEYS[2], ARGV[2])
 redis.call('EXPIRE', KEYS[2], ARGV[1])
 return {value, visits}
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a login comes from: the client's address, and its kind if known."""
+
+    address: str
+    client: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +63,29 @@ class SessionStore:
         self._link = link
         self._metrics = metrics
         self.lifetime = settings.session_lifetime_seconds
-        self._idle = min(settings.session_idle_seconds, self.lifetime)
+        self.idle = min(settings.session_idle_seconds, self.lifetime)
         self._read = link.script(_READ)
 
-    def create(self, user: dict[str, Any], replaces: str | None) -> tuple[str, StoredSession]:
+    def create(self, user: dict[str, Any], origin: Origin, replaces: str | None) -> tuple[str, StoredSession]:
         """Start a session with a new id for a user (`id`, `usuario`, `nome`, `email`); end the session `replaces`."""
         now = int(time())
         sid = secrets.token_urlsafe(_SID_BYTES)
+        digest = digest_of(sid)
         data = {**user, "created": now}
-        index = f"user:{user['id']}"
+        login = {"fingerprint": fingerprint(sid), "address": origin.address, "client": origin.client}
+        index = index_of(user["id"])
 
         def fill(pipeline: Pipeline) -> None:
             if replaces:
-                pipeline.delete(*_keys(replaces))
-                pipeline.zrem(index, _digest(replaces))
-            pipeline.set(_keys(sid)[0], _encode(data), ex=self._idle)
+                forget(pipeline, user["id"], digest_of(replaces))
+            pipeline.set(hot_keys(sid)[0], _encode(data), ex=self.idle)
+            pipeline.set(login_key(digest), _encode(login), ex=self.lifetime)
             pipeline.zremrangebyscore(index, "-inf", now)
-            pipeline.zadd(index, {_digest(sid): now + self.lifetime})
+            pipeline.zadd(index, {digest: now + self.lifetime})
             pipeline.expire(index, self.lifetime)
 
         self._link.transaction(fill)
-        return sid, StoredSession(data, 0, now + self._idle)
+        return sid, StoredSession(data, 0, now + self.idle)
 
     def read(self, sid: str, visits: int = 0) -> StoredSession | None:
         """Return a session or None, renew its idle time, and add `visits` to its counter.
@@ -86,81 +93,38 @@ class SessionStore:
         Takes one round trip. A session that is unreadable or past its lifetime is deleted.
         """
         try:
-            found = self._read(_keys(sid), (self._idle, visits))
+            found = self._read(hot_keys(sid), (self.idle, visits))
         except WrongType:
             found = [b"", 0]
         if found is None:
             return None
-        data = _decode(found[0])
+        data = decode(found[0])
         if data is None:
             self._metrics.corrupt_sessions.inc()
-            log.error("session corrupt", key=_keys(sid)[0])
+            log.error("session corrupt", key=hot_keys(sid)[0])
         now = int(time())
         end = data["created"] + self.lifetime if data else now
         if data is None or end <= now:
-            self._link.run(lambda client: client.delete(*_keys(sid)))
+            self._link.run(lambda client: client.delete(*keys_of(digest_of(sid))))
             return None
-        return StoredSession(data, found[1], min(now + self._idle, end))
+        return StoredSession(data, found[1], min(now + self.idle, end))
 
     def write(self, sid: str, data: dict[str, Any]) -> None:
         """Replace a session's data; a session that has ended in the meantime stays ended."""
         # Reading has just renewed the session and its counter: both must keep the same expiry time.
-        self._link.run(lambda client: client.set(_keys(sid)[0], _encode(data), xx=True, keepttl=True))
+        self._link.run(lambda client: client.set(hot_keys(sid)[0], _encode(data), xx=True, keepttl=True))
 
     def delete(self, sid: str, user_id: int | None) -> None:
         """End a session on every server at once."""
-
-        def fill(pipeline: Pipeline) -> None:
-            pipeline.delete(*_keys(sid))
-            if user_id is not None:
-                pipeline.zrem(f"user:{user_id}", _digest(sid))
-
-        self._link.transaction(fill)
-
-    def delete_all(self, user_id: int) -> int:
-        """End every session of a user; return how many the index listed."""
-        index = f"user:{user_id}"
-        digests: list[str] = []
-
-        def fill(pipeline: Pipeline) -> None:
-            # At once, on the transaction's own connection: the list of another primary may lack sessions.
-            members = pipeline.immediate_execute_command("ZRANGE", index, 0, -1)  # type: ignore[no-untyped-call]
-            digests[:] = [member.decode() for member in members]
-            for digest in digests:
-                pipeline.delete(*_keys_of(digest))
-                pipeline.zrem(index, digest)
-
-        self._link.transaction(fill)
-        return len(digests)
-
-
-def is_sid(text: str) -> bool:
-    """Return whether a text has the format of a session id."""
-    return _SID.fullmatch(text) is not None
-
-
-def fingerprint(sid: str) -> str:
-    """Return 8 hex digits that identify a session and reveal neither its id nor its key in Redis."""
-    return hashlib.sha256(b"fingerprint:" + sid.encode()).hexdigest()[:8]
-
-
-def _digest(sid: str) -> str:
-    return hashlib.sha256(sid.encode()).hexdigest()
-
-
-def _keys(sid: str) -> tuple[str, str]:
-    return _keys_of(_digest(sid))
-
-
-def _keys_of(digest: str) -> tuple[str, str]:
-    return f"sess:{digest}", f"sess:{digest}:visits"
+        self._link.transaction(lambda pipeline: forget(pipeline, user_id, digest_of(sid)))
 
 
 def _encode(data: dict[str, Any]) -> str:
     return json.dumps(data, separators=(",", ":"))
 
 
-def _decode(value: bytes) -> dict[str, Any] | None:
+def decode(value: bytes) -> dict[str, Any] | None:
+    """Return a session's data, or None if it is unreadable."""
     try:
         data = json.loads(value)
         is_ours = isinstance(data, dict) and all(type(data.get(name)) is kind for name, kind in _FIELDS.items())

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any, cast
 
-from flask import Flask
+from flask import Flask, session
 from flask.sessions import SessionInterface, SessionMixin
 from flask.wrappers import Request, Response
 
-from revezamento.session_store import SessionStore, StoredSession, is_sid
+from revezamento.session_keys import is_sid
+from revezamento.session_store import Origin, SessionStore, StoredSession
 from revezamento.settings import Settings
 
 
@@ -30,9 +31,9 @@ class Session(SessionMixin):
         self._is_read = True
         return self._stored
 
-    def log_in(self, user: dict[str, Any]) -> None:
+    def log_in(self, user: dict[str, Any], origin: Origin) -> None:
         """Start a session with a new id for a user (`id`, `usuario`, `nome`, `email`), and end the old one."""
-        self.sid, self._stored = self._store.create(user, replaces=self.sid)
+        self.sid, self._stored = self._store.create(user, origin, replaces=self.sid)
         self._is_read = self.cookie_changed = True
 
     def log_out(self) -> str | None:
@@ -50,6 +51,11 @@ class Session(SessionMixin):
         if self.modified and self.sid:
             self.modified = False
             self._store.write(self.sid, self._data)
+
+    @property
+    def user_id(self) -> int | None:
+        """The logged-in user, or None."""
+        return self._data.get("id")
 
     @property
     def _data(self) -> dict[str, Any]:
@@ -75,6 +81,11 @@ class Session(SessionMixin):
 
     def __len__(self) -> int:
         return len(self._data)
+
+
+def current_session() -> Session:
+    """Return the session of the request that is being handled."""
+    return cast("Session", session)
 
 
 class RedisSessions(SessionInterface):

@@ -2,21 +2,23 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
-from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response, jsonify, make_response, render_template, request, url_for
 from werkzeug.exceptions import BadRequest
 
 from revezamento import deadline
+from revezamento.answers import see_other, utc
+from revezamento.client_kind import client_kind
 from revezamento.errors import RETRY_AFTER_SECONDS, DependencyDown, Refusal
 from revezamento.logs import log
 from revezamento.negotiation import wants_html
 from revezamento.passwords import Overloaded, is_password
 from revezamento.services import services
-from revezamento.session_store import fingerprint
-from revezamento.sessions import Session
+from revezamento.session_keys import fingerprint
+from revezamento.session_store import Origin
+from revezamento.sessions import current_session
 from revezamento.users import User, canonical
 
 HASH_WAIT_SECONDS = 2.0
@@ -48,17 +50,18 @@ def login() -> Response:
         raise Refusal(HTTPStatus.UNAUTHORIZED, "login_failed")
 
     limit.succeeded(credentials.usuario, address)
-    _session().log_in(user.for_session())
+    origin = Origin(address, client_kind(request.headers.get("User-Agent", "")))
+    current_session().log_in(user.for_session(), origin)
     _log_login("ok", user.usuario)
     if wants_html():
-        return _see_other(url_for("pages.perfil"))
+        return see_other(url_for("pages.perfil"))
     return jsonify(usuario=user.usuario, nome=user.nome, servidor=services().settings.server_name)
 
 
 @pages.get("/perfil")
 def perfil() -> Response:
     """Show the logged-in user and count the visit; HEAD does not count."""
-    current = _session()
+    current = current_session()
     stored = current.visit(1 if request.method == "GET" else 0)
     if stored is None or current.sid is None:
         raise Refusal(HTTPStatus.UNAUTHORIZED, "not_logged_in")
@@ -68,8 +71,8 @@ def perfil() -> Response:
         "email": stored.data["email"],
         "servidor": services().settings.server_name,
         "sessao": fingerprint(current.sid),
-        "criada_em": _utc(stored.data["created"]),
-        "expira_em": _utc(stored.expires),
+        "criada_em": utc(stored.data["created"]),
+        "expira_em": utc(stored.expires),
         "visitas": stored.visits,
     }
     if wants_html():
@@ -80,14 +83,10 @@ def perfil() -> Response:
 @pages.post("/logout")
 def logout() -> Response:
     """End the session on every server, if there is one: 204, or a redirect to the home page for a browser."""
-    usuario = _session().log_out()
+    usuario = current_session().log_out()
     if usuario is not None:
         log.info("logout", usuario=usuario)
-    return _see_other("/") if wants_html() else Response(status=HTTPStatus.NO_CONTENT)
-
-
-def _session() -> Session:
-    return cast("Session", session)
+    return see_other("/") if wants_html() else Response(status=HTTPStatus.NO_CONTENT)
 
 
 def _credentials() -> _Credentials:
@@ -138,11 +137,3 @@ def _authenticate(credentials: _Credentials) -> User | None:
 def _log_login(result: str, usuario: str) -> None:
     services().metrics.logins.labels(result).inc()
     log.info("login", result=result, usuario=usuario)
-
-
-def _see_other(location: str) -> Response:
-    return cast("Response", redirect(location, HTTPStatus.SEE_OTHER))
-
-
-def _utc(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00") + "Z"

@@ -41,12 +41,12 @@ def assert_refused(answer: Any) -> None:
     assert "Set-Cookie" not in answer.headers
 
 
-def repeat(request: Callable[[], Any], status: int) -> None:
+def repeat(request: Callable[[], Any], *statuses: int) -> None:
     """What a user does after a 503. The replicas confirm nothing until they have caught up."""
     deadline = time.monotonic() + 10
     while (answer := request()).status_code == 503 and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert answer.status_code == status
+    assert answer.status_code in statuses
 
 
 def test_requests_wait_for_the_next_primary(app: Flask, client: FlaskClient, group: Replicas) -> None:
@@ -121,6 +121,39 @@ def test_a_logout_that_no_replica_has_is_refused_and_can_be_repeated(
     group.settle()
     repeat(lambda: client.post("/logout"), 204)
     assert use_cookie(client, unconfirmed).get("/perfil").status_code == 401
+
+
+@pytest.mark.parametrize("all_of_them", [False, True])
+def test_ending_sessions_is_refused_if_no_replica_has_it_and_can_be_repeated(
+    app: Flask, client: FlaskClient, unconfirmed: str, group: Replicas, *, all_of_them: bool
+) -> None:
+    """If the primary failed now, they would be back. What a repetition says has been confirmed, whatever it is."""
+    own = use_cookie(app.test_client(), unconfirmed)
+    name = fields(own.get("/perfil"))["sessao"]
+    path = "/sessoes" if all_of_them else f"/sessoes/{name}"
+    for _ in range(3):
+        assert_refused(own.delete(path))
+    group.settle()
+    repeat(lambda: own.delete(path), 204, 401)
+    assert own.get("/perfil").status_code == 401
+
+
+def test_a_session_that_is_gone_is_a_404_only_if_a_replica_has_that(
+    app: Flask, client: FlaskClient, group: Replicas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first attempt ends it on the primary; the second finds nothing, which a fail-over could change."""
+    phone = app.test_client()
+    log_in(phone)
+    log_in(client)
+    path = f"/sessoes/{fields(phone.get('/perfil'))['sessao']}"
+    monkeypatch.setattr(app.extensions["revezamento"].redis, "_budget", 0.3)
+    for address in group.others():
+        group.freeze(address, 4)
+    assert_refused(client.delete(path))
+    assert_refused(client.delete(path))
+    group.settle()
+    repeat(lambda: client.delete(path), 204, 404)
+    assert phone.get("/perfil").status_code == 401
 
 
 def test_a_user_is_locked_out_only_if_a_replica_has_it(

@@ -32,7 +32,11 @@ def test_the_list_of_redis_commands_is_exact(
     assert [client.post("/login", json=wrong).status_code for _ in range(2)] == [401, 429]
     log_in(client)
     log_in(client)
-    for method, path in (("GET", "/perfil"), ("POST", "/colour"), ("GET", "/status"), ("POST", "/logout")):
+    own = client.get("/perfil").json["sessao"]
+    for method, path in (
+        *(("POST", "/colour"), ("GET", "/status"), ("GET", "/sessoes"), ("DELETE", f"/sessoes/{own}")),
+        *(("GET", "/livez"), ("POST", "/logout")),
+    ):
         assert client.open(path, method=method).status_code < 300
     log_in(client)
     assert app.test_cli_runner().invoke(args=["users", "disable", "ana"]).exit_code == 0

@@ -46,6 +46,13 @@ def test_a_post_from_our_own_page_or_a_program_is_served(offline: Any, headers: 
     assert post(offline, headers) == 204
 
 
+def test_a_delete_from_another_site_is_refused(offline: Any) -> None:
+    """Browsers ask before they send one, but this check does not rely on it."""
+    for path in ("/sessoes", "/sessoes/0123abcd"):
+        assert offline.delete(path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+        assert offline.delete(path, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 401
+
+
 def test_the_port_belongs_to_the_origin(offline: Any) -> None:
     """Two ports are two sites."""
     assert post(offline, {"Origin": "http://localhost:8080"}, "http://localhost:8080") == 204

@@ -23,7 +23,7 @@ def test_nothing_is_inline_and_nothing_comes_from_elsewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_path_in_a_page_exists(page: Path) -> None:
     """A wrong path would show only in the browser's console."""
-    routes = {"/", "/login", "/logout", "/perfil"}
+    routes = {"/", "/login", "/logout", "/perfil", "/sessoes", "/sessoes/{{ session.sessao }}"}
     for path in re.findall(r"(?:src|href|action)=\"(/[^\"]*)\"", page.read_text()):
         assert path in routes or (WEB / path[1:]).is_file(), path
 

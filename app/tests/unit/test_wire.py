@@ -69,6 +69,8 @@ def test_a_large_body_is_refused(offline: Any, content_type: str) -> None:
         ("GET", "/logout", {"OPTIONS", "POST"}),
         ("POST", "/perfil", {"GET", "HEAD", "OPTIONS"}),
         ("DELETE", "/perfil", {"GET", "HEAD", "OPTIONS"}),
+        ("PUT", "/sessoes", {"DELETE", "GET", "HEAD", "OPTIONS", "POST"}),
+        ("GET", "/sessoes/0123abcd", {"DELETE", "OPTIONS", "POST"}),
         ("POST", "/status", {"GET", "HEAD", "OPTIONS"}),
     ],
 )
@@ -96,14 +98,17 @@ def test_other_paths_are_not_found(offline: Any, path: str) -> None:
 
 def test_an_anonymous_client_gets_401_without_redis(offline: Any) -> None:
     """Without a cookie there is no session to look up."""
-    answer = offline.get("/perfil")
-    assert answer.status_code == 401
-    assert answer.json["erro"]
-    assert "Set-Cookie" not in answer.headers
+    for method, path in (("GET", "/perfil"), ("GET", "/sessoes")):
+        answer = offline.open(path, method=method)
+        assert answer.status_code == 401
+        assert answer.json["erro"]
+        assert "Set-Cookie" not in answer.headers
+    for path in ("/sessoes", "/sessoes/0123abcd"):
+        assert offline.delete(path).status_code == 401
     assert offline.post("/logout").status_code == 204
 
 
-@pytest.mark.parametrize("path", ["/perfil", "/livez", "/metrics", "/nothing-here", "/login"])
+@pytest.mark.parametrize("path", ["/perfil", "/sessoes", "/livez", "/metrics", "/nothing-here", "/login"])
 def test_every_response_names_its_backend_and_is_not_cached(offline: Any, path: str) -> None:
     """This includes errors: a cache shared between users would leak sessions."""
     headers = offline.get(path).headers
