@@ -1,4 +1,4 @@
-"""The benchmark of requests: what it runs, counts and shows; it needs a lab for the rest."""
+"""The benchmarks of requests and of failed logins: what they run, count and show; they need a lab for the rest."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import os
 import shlex
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import pytest
+
 from bench.arms import Arm
+from bench.logins import PROGRAM, report
 from bench.measure import USAGE, Run, command
+from bench.ranks import mann_whitney
 from bench.report import HEADER, table
 
 NO_BOX: Any = None
@@ -49,3 +55,58 @@ def test_the_table_shows_medians_and_spread() -> None:
     header, _, row = table({"/perfil": runs}).splitlines()
     assert header.count("|") == row.count("|") == len(HEADER) + 1
     assert row == "| /perfil | **8** (3-9) | 1.0 | 2.0 | backends **300** (300-300) | backends 78 | 1 |"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "share", "p"),
+    [
+        # As scipy's mannwhitneyu(…, method="asymptotic").
+        ([19, 22, 16, 29, 24], [20, 11, 17, 12], 17 / 20, 0.11134688653314041),
+        ([1, 2, 3], [4, 5, 6], 0, 0.08085559837005224),
+        ([1, 2, 3], [1, 2, 3], 0.5, 1),
+        ([7, 7], [7, 7, 7], 0.5, 1),
+    ],
+)
+def test_ranks_tell_whether_one_kind_takes_longer(
+    first: list[float], second: list[float], share: float, p: float
+) -> None:
+    """Ties count half."""
+    assert mann_whitney(first, second) == pytest.approx((share, p))
+    assert mann_whitney(second, first) == pytest.approx((1 - share, p))
+
+
+def test_the_report_of_logins_says_whether_the_times_differ() -> None:
+    """And how much, in microseconds."""
+    alike, slower = [0.03 + number / 1e5 for number in range(50)], [0.04 + number / 1e5 for number in range(50)]
+    assert "do not tell who has an account" in report(alike, alike)
+    assert "the times differ" in report(alike, slower)
+    assert "+10000 µs" in report(alike, slower)
+
+
+def test_failed_logins_are_timed_one_by_one() -> None:
+    """Each from an address of its own, which a trusted frontend may name, and of both kinds."""
+    seen: list[tuple[str, str]] = []
+
+    class Site(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            seen.append((body["usuario"], self.headers["X-Forwarded-For"]))
+            self.send_response(401)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as site:
+        Thread(target=site.serve_forever).start()
+        argument = {"address": "127.0.0.1", "port": site.server_port, "users": ["ana"], "timings": 5, "warm_up": 2}
+        command = [sys.executable, "-c", PROGRAM]
+        done = subprocess.run(command, input=json.dumps(argument), capture_output=True, text=True, check=True)
+        site.shutdown()
+    times = json.loads(done.stdout)
+    assert [len(times[kind]) for kind in ("unknown", "known")] == [5, 5]
+    assert len({address for _, address in seen}) == 14
+    assert [name for name, _ in seen].count("ana") == 7
