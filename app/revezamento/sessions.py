@@ -7,6 +7,7 @@ from flask import Flask, session
 from flask.sessions import SessionInterface, SessionMixin
 from flask.wrappers import Request, Response
 
+from revezamento.known_devices import COOKIE_PATH, COOKIE_SECONDS, cookie_name
 from revezamento.session_keys import is_sid
 from revezamento.session_store import Origin, SessionStore, StoredSession
 from revezamento.settings import Settings
@@ -23,6 +24,7 @@ class Session(SessionMixin):
         self._is_read = sid is None
         self.sid = sid
         self.cookie_changed = False
+        self.device_cookie: str | None = None
 
     def visit(self, visits: int = 1) -> StoredSession | None:
         """Count a visit and return the session, or None if nobody is logged in; takes one round trip."""
@@ -31,10 +33,14 @@ class Session(SessionMixin):
         self._is_read = True
         return self._stored
 
-    def log_in(self, user: dict[str, Any], origin: Origin) -> None:
-        """Start a session with a new id for a user (`id`, `usuario`, `nome`, `email`), and end the old one."""
+    def log_in(self, user: dict[str, Any], origin: Origin, device_cookie: str) -> None:
+        """Start a session with a new id for a user (`id`, `usuario`, `nome`, `email`), and end the old one.
+
+        The browser also gets a cookie by which later logins recognize it.
+        """
         self.sid, self._stored = self._store.create(user, origin, replaces=self.sid)
         self._is_read = self.cookie_changed = True
+        self.device_cookie = device_cookie
 
     def log_out(self) -> str | None:
         """End the session; return its user's name, or None if nobody was logged in."""
@@ -114,3 +120,13 @@ class RedisSessions(SessionInterface):
             )
         elif current.cookie_changed:
             response.delete_cookie(self._cookie, secure=self._secure, httponly=True, samesite="Lax")
+        if current.device_cookie:
+            response.set_cookie(
+                cookie_name(secure=self._secure),
+                current.device_cookie,
+                COOKIE_SECONDS,
+                path=COOKIE_PATH,
+                secure=self._secure,
+                httponly=True,
+                samesite="Lax",
+            )

@@ -12,6 +12,8 @@ from revezamento import deadline
 from revezamento.answers import see_other, utc
 from revezamento.client_kind import client_kind
 from revezamento.errors import RETRY_AFTER_SECONDS, DependencyDown, Refusal
+from revezamento.known_devices import cookie_name, device_of, new_cookie
+from revezamento.login_limit import Attempt
 from revezamento.logs import log
 from revezamento.negotiation import wants_html
 from revezamento.passwords import Overloaded, is_password
@@ -37,21 +39,22 @@ class _Credentials:
 def login() -> Response:
     """Check the credentials and start a session: 200 with JSON, or a redirect to the profile for a browser."""
     credentials = _credentials()
-    address = request.remote_addr or "unknown"
+    user = services().users.find(credentials.usuario)
+    attempt = _attempt(credentials, user)
     limit = services().login_limit
-    if wait := limit.wait_seconds(credentials.usuario, address):
+    if wait := limit.wait_seconds(attempt):
         _log_login("limited", credentials.usuario)
         raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too_many_failures", wait)
 
-    user = _authenticate(credentials)
-    if user is None:
-        limit.failed(credentials.usuario, address)
+    is_right = _is_right(user, credentials)  # also without a user, so that it takes the same time
+    if user is None or not is_right:
+        limit.failed(attempt)
         _log_login("failed", credentials.usuario)
         raise Refusal(HTTPStatus.UNAUTHORIZED, "login_failed")
 
-    limit.succeeded(credentials.usuario, address)
-    origin = Origin(address, client_kind(request.headers.get("User-Agent", "")))
-    current_session().log_in(user.for_session(), origin)
+    limit.succeeded(attempt)
+    origin = Origin(attempt.address, client_kind(request.headers.get("User-Agent", "")))
+    current_session().log_in(user.for_session(), origin, new_cookie(user))
     _log_login("ok", user.usuario)
     if wants_html():
         return see_other(url_for("pages.perfil"))
@@ -116,9 +119,14 @@ def _json_object() -> dict[str, Any]:
     return body
 
 
-def _authenticate(credentials: _Credentials) -> User | None:
+def _attempt(credentials: _Credentials, user: User | None) -> Attempt:
+    cookie = request.cookies.get(cookie_name(secure=services().settings.cookie_secure), "")
+    return Attempt(credentials.usuario, request.remote_addr or "unknown", device_of(cookie, user))
+
+
+def _is_right(user: User | None, credentials: _Credentials) -> bool:
+    """Return whether the user may log in with this password; without a user, False after the same work."""
     users, passwords = services().users, services().passwords
-    user = users.find(credentials.usuario)
     wait = deadline.left(HASH_WAIT_SECONDS)
     try:
         with deadline.of_work():
@@ -126,12 +134,12 @@ def _authenticate(credentials: _Credentials) -> User | None:
     except Overloaded:
         raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", RETRY_AFTER_SECONDS) from None
     if user is None or not user.ativo or not is_right:
-        return None
+        return False
     if passwords.needs_rehash(user.senha_hash):
         # If this fails, the next login tries again.
         with suppress(DependencyDown):
             users.set_hash(user.id, passwords.hash(credentials.senha))
-    return user
+    return True
 
 
 def _log_login(result: str, usuario: str) -> None:

@@ -221,6 +221,12 @@ def log_in(client: FlaskClient, usuario: str = "ana", **options: Any) -> str:
     return str(cookie.value)
 
 
+def attempt(client: FlaskClient, usuario: str = "ana", senha: str = "errada", address: str = "192.0.2.1") -> Any:
+    """Try to log in, by default with a wrong password; return the answer."""
+    body = {"usuario": usuario, "senha": senha}
+    return client.post("/login", json=body, environ_overrides={"REMOTE_ADDR": address})
+
+
 def fields(answer: Any) -> dict[str, Any]:
     """Return the JSON object of a response."""
     assert isinstance(answer.json, dict), answer.text
