@@ -78,6 +78,19 @@ class Visit:
         self.page.locator("#logout button").click()
         expect(self.page.locator("#welcome")).to_be_visible()
 
+    def see_sessions(self) -> None:
+        """Open the list of the user's sessions."""
+        self.page.locator("#sessions summary").click()
+        expect(self.own_session()).to_be_visible()
+
+    def own_session(self) -> Locator:
+        """This session in the list."""
+        return self.page.locator("#sessions li").filter(has=self.page.locator("strong"))
+
+    def session(self, name: str) -> Locator:
+        """The session with this fingerprint in the list."""
+        return self.page.locator("#sessions li").filter(has_text=name)
+
     def field(self, name: str) -> Locator:
         """A part of the profile: usuario, nome, sessao, visitas, …"""
         return self.page.locator(f"#profile [data-field={name}]").first

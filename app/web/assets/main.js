@@ -5,6 +5,7 @@ import { drawCaption, inWords, runLap } from "./race.js";
 import { drawList } from "./requests.js";
 import { drawPace, startRhythm, stopRhythm } from "./rhythm.js";
 import { currentProfile, drawSession, mayBeLoggedIn, showProfile, showWelcome } from "./session.js";
+import { drawSessions, hideSessions, showSessions } from "./sessions.js";
 import { drawShare, startShare } from "./share.js";
 import { NoAnswer, pathTo } from "./wire.js";
 import { startLanguage, t } from "./words.js";
@@ -53,6 +54,7 @@ function showAnswer({ ok, status, body }) {
 function end(text) {
   stopRhythm();
   showWelcome();
+  hideSessions();
   say(text, true);
 }
 
@@ -67,13 +69,30 @@ async function login(form) {
 
 const seeProfile = async () => showAnswer(await runLap("/perfil"));
 
-async function logout() {
+const logout = () => leave("/logout", "POST", "loggedOut");
+const logOutEverywhere = () => leave("/sessoes", "DELETE", "endedAll");
+
+async function leave(path, method, key) {
   stopRhythm();
   leaving.abort();
   leaving = new AbortController();
-  const answer = await runLap("/logout", { method: "POST" });
-  if (answer.ok) end(t("loggedOut"));
-  else say(answer.body.erro ?? t("noAnswer"), true);
+  const answer = await runLap(path, { method });
+  if (answer.ok) end(t(key));
+  else showAnswer(answer);
+}
+
+async function listSessions() {
+  const answer = await runLap("/sessoes");
+  if (answer.ok) showSessions(answer.body);
+  else showAnswer(answer);
+  return answer.ok;
+}
+
+async function endSession({ value: name }) {
+  const answer = await runLap(`/sessoes/${name}`, { method: "DELETE" });
+  // A 404 says that it has ended before.
+  if (!answer.ok && answer.status !== 404) return showAnswer(answer);
+  if (await listSessions()) say(t("endedSession", { name }), true);
 }
 
 /** Run the action of a button or a form, one at a time; say so if no machine can be reached. */
@@ -103,7 +122,7 @@ async function askOnce() {
 }
 
 function redraw() {
-  for (const draw of [drawMap, drawShare, drawList, drawSession, drawPace, drawCaption]) draw();
+  for (const draw of [drawMap, drawShare, drawList, drawSession, drawSessions, drawPace, drawCaption]) draw();
 }
 
 async function start() {
@@ -112,6 +131,9 @@ async function start() {
   on("login", "submit", login);
   on("logout", "submit", logout);
   on("already", "click", seeProfile);
+  on("log-out-everywhere", "click", logOutEverywhere);
+  element("sessions").addEventListener("toggle", ({ currentTarget: box }) => box.open && perform(listSessions, box));
+  element("sessions").addEventListener("click", ({ target }) => target.value && perform(endSession, target));
   element("ask").addEventListener("click", askOnce);
   startRhythm(lap, announce);
   startMap();

@@ -43,6 +43,13 @@ const WORDS = {
     lost: "Requisição {count}: ninguém respondeu.",
     mapPath: "Última requisição: {path}.",
     mapStates: "Não respondem: {names}.",
+    unknownClient: "programa desconhecido",
+    sessionTimes: "criada em {created}, usada em {used}",
+    thisSession: "esta sessão",
+    endSession: "Encerrar",
+    endedSession: "A sessão {name} foi encerrada em todos os servidores.",
+    endedAll: "Todas as suas sessões foram encerradas, em todos os servidores.",
+    moreSessions: "Outras sessões, que não aparecem aqui: {count}.",
     loggedOut: "Sua sessão foi encerrada em todos os servidores.",
     sessionEnded: "Sua sessão terminou. Entre de novo.",
     notLoggedIn: "Você não está conectado.",
@@ -116,6 +123,15 @@ const WORDS = {
     why2: "The browser also has its own DNS cache. The DNS answer is valid for 5 seconds, but Chromium keeps it for about",
     why3: "seconds, whatever the TTL.",
     why4: "With “New connection for every request”, the frontend closes the connection after its answer, and the next request may use another address. To clear the DNS cache by hand:",
+    ownSessions: "Your sessions",
+    logOutEverywhere: "Log out everywhere",
+    unknownClient: "unknown program",
+    sessionTimes: "created {created}, last used {used}",
+    thisSession: "this session",
+    endSession: "End",
+    endedSession: "Session {name} has ended on every server.",
+    endedAll: "All your sessions have ended, on every server.",
+    moreSessions: "More sessions, not shown here: {count}.",
     loggedOut: "You are logged out on every server.",
     sessionEnded: "Your session has ended. Log in again.",
     notLoggedIn: "You are not logged in.",
@@ -140,6 +156,9 @@ export const inLanguage = (texts) => texts[current];
 
 /** The time of day, with seconds. */
 export const clock = (date) => date.toLocaleTimeString(locale(), { hourCycle: "h23" });
+
+/** A point in time, given as text, with its date. */
+export const moment = (text) => new Date(text).toLocaleString(locale(), { dateStyle: "short", timeStyle: "short" });
 
 function translate() {
   document.documentElement.lang = locale();
