@@ -102,6 +102,10 @@ test-all: tools # the same, and the long rest: browser, drills, reboots
 bench: tools # what a request costs, on the lab that is up
 	@$(USE) python -m bench $(ARGS)
 
+.PHONY: bench-logins
+bench-logins: tools # whether the time of a failed login tells that a user exists
+	@$(USE) python -m bench.logins $(ARGS)
+
 .PHONY: bench-lab
 bench-lab: tools # how long the commands take; replaces the running lab
 	@python -m lab.bench checks

@@ -1,4 +1,4 @@
-"""Whether the time of a failed login tells that a user exists: `python -m bench.logins`, on the lab that is up.
+"""Whether the time of a failed login tells that a user exists: `make bench-logins`, on the lab that is up.
 
 A frontend sends logins to a backend, one after the other: of users who do not exist, and of users who do, with a wrong
 password, in random order. Each comes from another address, so that the limit on failed logins refuses none.

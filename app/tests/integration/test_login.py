@@ -81,7 +81,7 @@ def test_unknown_disabled_and_wrong_get_the_same_response(client: FlaskClient, t
 def test_unknown_and_wrong_cost_the_same_work(
     client: FlaskClient, redis_wire: Relay, mysql_wire: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither must the timing, which `python -m bench.logins` measures: both need the same queries and one hash."""
+    """Neither must the timing, which `make bench-logins` measures: both need the same queries and one hash."""
     hashes: list[str] = []
     verify = PasswordHasher.verify
     monkeypatch.setattr(PasswordHasher, "verify", lambda self, *of: hashes.append(of[0]) or verify(self, *of))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from statistics import median
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from lab.logs import logged_by_backend, logged_by_frontend
 from lab.machines import Box, Lab
 from lab.waiting import SLOW
 from tests.testinfra.browser import HTML, Browser, Request, summary
-from tests.testinfra.redis_wire import as_admin, run_commands
+from tests.testinfra.redis_wire import forget_failed_logins
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -21,11 +20,10 @@ BODY_MEGABYTES = 10
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _reset_failed_logins(lab: Lab, client: Box) -> Iterator[None]:
-    """Reset the failed-login count of the client's address, which other tests log in from."""
+def _reset_failed_logins(lab: Lab) -> Iterator[None]:
+    """Other tests log in from the same address."""
     yield
-    for redis in lab.tier("redis"):
-        run_commands(lab.tier("backends")[0], redis, as_admin(redis), ["DEL", f"login:address:{client.address}"])
+    forget_failed_logins(lab)
 
 
 @pytest.fixture
@@ -43,7 +41,8 @@ def test_a_request_without_a_cookie_is_unauthorized(browser: Browser) -> None:
 def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(
     browser: Browser, unknown_user: str, app: Any, demo_users: list[dict[str, str]]
 ) -> None:
-    """Neither text nor timing may reveal which accounts exist. A few mistakes must not lock the user out."""
+    """The text must not reveal which accounts exist (`make bench-logins` measures the time), nor may a few mistakes
+    lock the user out."""
     user = demo_users[0]
     wrong, unknown = (
         [browser.login(name, "errada-errada") for _ in range(3)] for name in (user["usuario"], unknown_user)
@@ -52,8 +51,6 @@ def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(
     assert {(answer.status, answer.body) for answer in wrong} == {(401, unknown[0].body)}
     assert {(answer.status, answer.body) for answer in unknown} == {(401, unknown[0].body)}
     assert not any(answer.set_cookie(app["app_cookie_name"]) for answer in wrong + unknown)
-    times = [median(answer.seconds for answer in answers) for answers in (wrong, unknown)]
-    assert max(times) < 3 * min(times), times
 
 
 @pytest.mark.parametrize(
@@ -256,31 +253,6 @@ def test_passwords_are_not_logged(browser: Browser, unknown_user: str, lab: Lab)
     assert answer.status == 401
     assert {line.get("event") for line in lines} >= {"login", "request"}
     assert password not in str(lines)
-
-
-def test_failed_login_limit_is_shared_by_all_servers(
-    browser: Browser, unknown_user: str, lab: Lab, app: Any, demo_users: list[dict[str, str]]
-) -> None:
-    """Neither switching servers nor forging headers avoids the limit, and other users can still log in."""
-    limit, frontends = app["app_login_failures_per_user"], lab.tier("frontends")
-    assert len(frontends) * limit > limit, "one frontend alone proves nothing"
-    guesses = browser.send(
-        [
-            browser.login_request(
-                unknown_user,
-                f"palpite-{number}",
-                frontend=frontends[number % len(frontends)],
-                cookie="",
-                headers={"X-Forwarded-For": f"203.0.113.{number}", "Forwarded": f"for=203.0.113.{number}"},
-            )
-            for number in range(limit + len(frontends))
-        ]
-    )
-    assert [guess.status for guess in guesses] == [401] * limit + [429] * len(frontends), summary(guesses)
-    assert {guess.frontend for guess in guesses[limit:]} == set(lab.names("frontends"))
-    assert all(0 < int(guess.header("Retry-After")) <= app["app_login_window_seconds"] for guess in guesses[limit:])
-    assert len({guess.backend for guess in guesses}) > 1
-    assert [browser.login(user["usuario"], user["senha"]).status for user in demo_users[:2]] == [200, 200]
 
 
 def test_password_guessing_does_not_affect_logged_in_users(ana: Browser, browser: Browser, unknown_user: str) -> None:

@@ -9,13 +9,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from random import Random
 
 import pytest
 
 from lab.machines import Box, Lab
 from lab.waiting import wait_until
-from tests.testinfra.browser import Answer, Browser, logged_in
+from tests.testinfra.browser import Answer, Browser, Request, logged_in
 from tests.testinfra.redis_wire import primary as primary_of
 
 pytestmark = pytest.mark.disruptive
@@ -64,6 +65,21 @@ def test_what_was_acknowledged_survives(
         # After the fail-over: a 503 says nothing.
         answers = [wait_until(lambda: served(leaving, cookie), "the site answers") for _ in range(3)]
         assert [answer.status for answer in answers] == [401] * 3
+
+
+@pytest.mark.parametrize("attempt", range(KILLS))
+def test_an_acknowledged_logout_everywhere_survives(
+    new_browser: Callable[[], Browser], demo_users: list[dict[str, str]], primary: Box, attempt: int
+) -> None:
+    """Neither this browser nor the other one can go on."""
+    browser, phone = (logged_in(new_browser(), demo_users[0]) for _ in range(2))
+    cookies = [browser.kept_cookie, phone.kept_cookie]
+    everywhere = Request(path="/sessoes", method="DELETE")
+    answer = during_a_kill(primary, attempt, lambda: browser.send([everywhere])[0])
+    assert answer.status in (204, 503), answer
+    if answer.status == 204:
+        answers = [wait_until(partial(served, browser, cookie), "the site answers") for cookie in cookies]
+        assert [answer.status for answer in answers] == [401, 401]
 
 
 def served(browser: Browser, cookie: str) -> Answer | None:
