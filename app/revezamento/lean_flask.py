@@ -36,7 +36,7 @@ class Json(DefaultJSONProvider):
 
 
 class LeanFlask(Flask):
-    """Flask for plain functions on fixed paths."""
+    """Flask for plain functions."""
 
     json_provider_class = Json
 

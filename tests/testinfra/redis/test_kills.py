@@ -38,6 +38,16 @@ def primary(lab: Lab, members: list[Box]) -> Iterator[Box]:
     wait_until(is_complete, "all Redis have the data", 60)
 
 
+def during_a_kill(primary: Box, attempt: int, *requests: Callable[[], Answer]) -> list[Answer]:
+    """The answers to requests that are sent shortly before, or while, the primary is killed."""
+    command = f"kill -KILL {primary.main_pid(primary.service)}"
+    with ThreadPoolExecutor(len(requests)) as pool:
+        answers = [pool.submit(request) for request in requests]
+        time.sleep(Random(attempt).uniform(0, LONGEST_PAUSE_SECONDS))
+        primary.root_output(command)
+        return [answer.result() for answer in answers]
+
+
 @pytest.mark.parametrize("attempt", range(KILLS))
 def test_what_was_acknowledged_survives(
     new_browser: Callable[[], Browser],
@@ -49,19 +59,15 @@ def test_what_was_acknowledged_survives(
     """A login and a logout begin shortly before, or while, the primary is killed. Each is kept, or refused."""
     arriving, leaving = new_browser(), logged_in(new_browser(), demo_users[1])
     user, cookie = demo_users[0], leaving.kept_cookie
-    command = f"kill -KILL {primary.main_pid(primary.service)}"
-    with ThreadPoolExecutor(2) as pool:
-        login = pool.submit(arriving.login, user["usuario"], user["senha"])
-        logout = pool.submit(leaving.logout)
-        time.sleep(Random(attempt).uniform(0, LONGEST_PAUSE_SECONDS))
-        primary.root_output(command)
-    record_property("login", login.result().status)
-    record_property("logout", logout.result().status)
-    assert login.result().status in (200, 503), login.result()
-    assert logout.result().status in (204, 503), logout.result()
-    if login.result().status == 200:
+    requests = [lambda: arriving.login(user["usuario"], user["senha"]), leaving.logout]
+    login, logout = during_a_kill(primary, attempt, *requests)
+    record_property("login", login.status)
+    record_property("logout", logout.status)
+    assert login.status in (200, 503), login
+    assert logout.status in (204, 503), logout
+    if login.status == 200:
         assert arriving.get_when_served("/perfil", "the session is there").json["usuario"] == user["usuario"]
-    if logout.result().status == 204:
+    if logout.status == 204:
         # After the fail-over: a 503 says nothing.
         answers = [wait_until(lambda: served(leaving, cookie), "the site answers") for _ in range(3)]
         assert [answer.status for answer in answers] == [401] * 3
@@ -75,7 +81,7 @@ def test_an_acknowledged_logout_everywhere_survives(
     browser, phone = (logged_in(new_browser(), demo_users[0]) for _ in range(2))
     cookies = [browser.kept_cookie, phone.kept_cookie]
     everywhere = Request(path="/sessoes", method="DELETE")
-    answer = during_a_kill(primary, attempt, lambda: browser.send([everywhere])[0])
+    (answer,) = during_a_kill(primary, attempt, lambda: browser.send([everywhere])[0])
     assert answer.status in (204, 503), answer
     if answer.status == 204:
         answers = [wait_until(partial(served, browser, cookie), "the site answers") for cookie in cookies]
