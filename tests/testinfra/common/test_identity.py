@@ -51,5 +51,5 @@ def test_labs_dns_is_the_first_resolver(any_machine: Box, lab: Lab) -> None:
 def test_ssh_takes_no_password(any_machine: Box) -> None:
     """Passwords can be guessed."""
     options = "-o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o PubkeyAuthentication=no"
-    refusal = any_machine.run(f"ssh {options} root@127.0.0.1 true").stderr
+    refusal = any_machine.run(f"ssh {options} root@127.0.0.1 true; true").stderr
     assert "Permission denied (publickey)" in refusal

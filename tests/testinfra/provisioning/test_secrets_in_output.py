@@ -32,7 +32,7 @@ def test_git_has_no_secret(lab: Lab) -> None:
     """Of all files that git has or would take."""
     for name, value in lab.secrets.items():
         found = subprocess.run(
-            ["git", "grep", "--untracked", "--files-with-matches", "--fixed-strings", "--file=-"],
+            ["git", "grep", "--untracked", "--files-with-matches", "--fixed-strings", "-f", "-"],
             input=value,
             cwd=ROOT,
             capture_output=True,
