@@ -23,7 +23,12 @@ export STAGES_STARTED := $(shell date +%s)
 
 # What differs by provider: $(call BY_PROVIDER,for Vagrant,for containers).
 BY_PROVIDER = if [ "$$(lab/provider)" = vagrant ]; then $(OWN) $(1); else $(OWN) $(2); fi
-SNAPSHOT = revezamento
+
+# Only from the command line: WSL has a variable NAME in its environment.
+SNAPSHOT = $(if $(filter command,$(origin NAME)),$(NAME),revezamento)
+QUOTED_SNAPSHOT = '$(subst ','\'',$(SNAPSHOT))'
+CHECK_SNAPSHOT = [[ $(QUOTED_SNAPSHOT) =~ ^[a-z0-9][a-z0-9-]{0,30}$$ ]] || { echo "error: NAME="$(QUOTED_SNAPSHOT)" \
+	cannot name a snapshot. Remedy: up to 31 of a-z, 0-9 and -, such as NAME=before-exercise" >&2; exit 2; }
 
 .PHONY: help
 help:
@@ -74,12 +79,16 @@ upgrade: tools ## install Debian's updates, one machine at a time: REBOOT=always
 	@$(USE) $(PLAYBOOK) $(if $(REBOOT),--extra-vars 'upgrade_reboot=$(REBOOT)') ansible/upgrade.yml
 
 .PHONY: snapshot
-snapshot: tools ## save the state of all machines
-	@$(call BY_PROVIDER,vagrant snapshot save --force $(SNAPSHOT),$(PLAYBOOK) providers/podman/snapshot.yml)
+snapshot: tools ## save the state of all machines, also as NAME=…
+	@$(CHECK_SNAPSHOT)
+	@$(call BY_PROVIDER,vagrant snapshot save --force $(SNAPSHOT),$(PLAYBOOK) --extra-vars provider_snapshot=$(SNAPSHOT) \
+		providers/podman/snapshot.yml)
 
 .PHONY: reset
-reset: tools ## restore the last snapshot
-	@$(call BY_PROVIDER,vagrant snapshot restore --no-provision $(SNAPSHOT),$(PLAYBOOK) providers/podman/reset.yml)
+reset: tools ## restore the last snapshot, or that of NAME=…
+	@$(CHECK_SNAPSHOT)
+	@$(call BY_PROVIDER,vagrant snapshot restore --no-provision $(SNAPSHOT),$(PLAYBOOK) --extra-vars provider_snapshot=$(SNAPSHOT) \
+		providers/podman/reset.yml)
 
 ##@ Prove
 .PHONY: verify

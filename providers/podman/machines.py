@@ -27,6 +27,7 @@ SHUTDOWN_SECONDS = 60
 KILLED = 128 + signal.SIGKILL
 SETTINGS_LABEL = "revezamento-settings"
 CONTENT_LABEL = "revezamento-content"
+DEFAULT_SNAPSHOT = "revezamento"
 
 
 class MachineError(RuntimeError):
@@ -40,6 +41,7 @@ class Lab:
         self.label: str = wanted["label"]
         self.image: str = wanted["image"]
         self.snapshots: str = wanted["snapshots"]
+        self.snapshot_name: str = wanted["snapshot"]
         self.content: str = wanted["content"]  # a hash of all that makes a machine what it is
         self.prefers_snapshots: bool = wanted["from_snapshot"]
         self.options: list[str] = wanted["options"]
@@ -52,7 +54,9 @@ class Lab:
         return f"{self.prefix}-{name}"
 
     def snapshot(self, name: str) -> str:
-        return f"{self.snapshots}:{name}"
+        """The image of a machine in the snapshot that this run is about."""
+        suffix = "" if self.snapshot_name == DEFAULT_SNAPSHOT else f"-{self.snapshot_name}"
+        return f"{self.snapshots}{suffix}:{name}"
 
     def settings(self, name: str) -> str:
         """What `podman run` is told about a machine, as a short hash. A machine with another one is created again.
@@ -116,10 +120,21 @@ class Lab:
     def reset(self) -> None:
         images = podman("images", "--format={{.Repository}}:{{.Tag}}").split()
         if missing := [name for name in self.addresses if self.snapshot(name) not in images]:
-            raise MachineError(f"There is no snapshot of {', '.join(missing)}. Remedy: make snapshot, of all machines")
+            raise MachineError(self._no_snapshot(missing, images))
         self.remove(self.present())
         self.create({name: self.snapshot(name) for name in self.addresses})
         everywhere(self.wait, self.addresses)
+
+    def _no_snapshot(self, missing: Sequence[str], images: Sequence[str]) -> str:
+        repositories = {image.rpartition(":")[0] for image in images}
+        others = {
+            name.removeprefix(f"{self.snapshots}-") for name in repositories if name.startswith(f"{self.snapshots}-")
+        }
+        others |= {DEFAULT_SNAPSHOT} if self.snapshots in repositories else set()
+        there = f" There are: {', '.join(sorted(others))}." if others - {self.snapshot_name} else ""
+        name = "" if self.snapshot_name == DEFAULT_SNAPSHOT else f" NAME={self.snapshot_name}"
+        what = f"snapshot {self.snapshot_name}" if name else "snapshot"
+        return f"There is no {what} of {', '.join(missing)}.{there} Remedy: make snapshot{name}, of all machines"
 
     def is_current_snapshot(self) -> bool:
         """Whether there is a snapshot of every machine, made from the present content of the project."""

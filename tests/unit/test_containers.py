@@ -49,6 +49,7 @@ class Containers:
             "label": "lab",
             "image": "machine:trixie",
             "snapshots": "snapshot",
+            "snapshot": "revezamento",
             "content": "c0ffee",
             "from_snapshot": False,
             "machines": {"redis1": "172.20.0.4", "dns1": "172.20.0.5"},
@@ -253,6 +254,34 @@ def test_reset_without_a_snapshot_changes_nothing(containers: Containers) -> Non
     done = containers.run("reset")
     assert (done.returncode, containers.changes) == (1, [])
     assert done.stderr == "There is no snapshot of dns1. Remedy: make snapshot, of all machines\n"
+
+
+def test_a_snapshot_may_have_a_name(containers: Containers) -> None:
+    """It stands beside the one without a name, which `make up` may start from."""
+    containers.wanted["snapshot"] = "before-exercise"
+    assert containers.run("save").returncode == 0
+    assert [call.split()[-1] for call in containers.calls("commit")] == [
+        "snapshot-before-exercise:dns1",
+        "snapshot-before-exercise:redis1",
+    ]
+    containers.write("images", "snapshot-before-exercise:redis1\nsnapshot-before-exercise:dns1")
+    assert containers.run("reset").returncode == 0
+    assert [call.split()[-1] for call in containers.calls("run")] == [
+        "snapshot-before-exercise:dns1",
+        "snapshot-before-exercise:redis1",
+    ]
+
+
+def test_a_snapshot_that_is_not_there_is_refused_with_those_that_are(containers: Containers) -> None:
+    """A misspelled name changes nothing."""
+    containers.wanted["snapshot"] = "befor"
+    containers.write("images", "snapshot:redis1\nsnapshot:dns1\nsnapshot-before:redis1\nsnapshot-before:dns1\nother:1")
+    done = containers.run("reset")
+    assert (done.returncode, containers.changes) == (1, [])
+    assert done.stderr == (
+        "There is no snapshot befor of redis1, dns1. There are: before, revezamento. "
+        "Remedy: make snapshot NAME=befor, of all machines\n"
+    )
 
 
 @pytest.mark.parametrize(

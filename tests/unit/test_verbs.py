@@ -200,6 +200,29 @@ def test_help_fits_a_terminal(tree: Tree) -> None:
     assert max(len(line) for line in lines) <= 80
 
 
+@pytest.mark.parametrize("verb", ["snapshot", "reset"])
+@pytest.mark.parametrize("vagrant", [False, True], ids=["containers", "virtual machines"])
+def test_a_snapshot_has_the_name_of_the_command_line(tree: Tree, verb: str, vagrant: bool) -> None:
+    """Not that of the environment, where WSL has the computer's."""
+    if vagrant:
+        (tree.root / ".vagrant" / "machines" / "dns1" / "libvirt").mkdir(parents=True)
+        (tree.root / ".vagrant" / "machines" / "dns1" / "libvirt" / "id").touch()
+    tool = tree.root / ".venv" / "bin" / ("vagrant" if vagrant else "ansible-playbook")
+    tree.command(str(tool.relative_to(tree.root)), 'echo " $* "')
+    assert "revezamento" in tree.make(verb, NAME="laptop").stdout
+    named = tree.make(verb, "NAME=before-exercise").stdout
+    assert (" before-exercise " if vagrant else " provider_snapshot=before-exercise ") in named
+
+
+@pytest.mark.parametrize("name", ["Before", "a b", "-x", "a" * 32, "x;id", "$$(id)", "a'b", "x{{ 1 }}"])
+def test_a_name_that_no_provider_takes_is_refused(tree: Tree, name: str) -> None:
+    """Nothing is run, whatever the shell could read in it."""
+    tree.command(".venv/bin/ansible-playbook", "echo ran")
+    refused = tree.make("snapshot", f"NAME={name}")
+    assert (refused.returncode != 0, refused.stdout) == (True, "")
+    assert "cannot name a snapshot" in refused.stderr
+
+
 RUN = """
 echo "${ANSIBLE_STDOUT_CALLBACK:-default} ${ANSIBLE_LOG_PATH:-no log} more=${STAGES_MORE:-} '$STAGES_COMMAND'"
 [ -z "${ANSIBLE_LOG_PATH:-}" ] || echo "$*" >> "$ANSIBLE_LOG_PATH"
