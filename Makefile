@@ -157,6 +157,18 @@ test-box: # Vagrant's boxes: built, added to Vagrant, and booted without a hyper
 workbench: tools
 	@$(PLAYBOOK) --inventory inventory/lab providers/podman/workbench.yml
 
+##@ Learn
+QUOTED_FILTER = '$(subst ','\'',$(FILTER))'
+
+.PHONY: watch
+watch: tools ## see addresses, frontends, backends and health live
+	@$(USE) python -m lab.watch $(ARGS)
+
+.PHONY: capture
+capture: tools ## record packets: HOST=frontend1 FILTER='port 80'
+	@$(USE) python -m lab.capture "$(HOST)" --filter $(QUOTED_FILTER) --out '$(OUT)' --seconds '$(or $(SECONDS),0)' \
+		--packets '$(or $(PACKETS),0)'
+
 ##@ End
 .PHONY: down
 down: tools ## remove the lab; its images, keys and secrets stay

@@ -115,6 +115,12 @@ class Box:
         assert done.returncode == 0, f"{self.name}: {done.stderr.strip()[-2000:]}"
         return json.loads(done.stdout)
 
+    def start_command(self, command: str, **options: Any) -> subprocess.Popen[bytes]:
+        """Start a shell command as the login user and return its local end; `options` are those of Popen."""
+        ssh = ["ssh", *self._ssh_options, "-i", str(self.vars["ansible_ssh_private_key_file"])]
+        target = f"{self.vars['ansible_user']}@{self.machine.ssh_address}"
+        return subprocess.Popen([*shlex.split(" ".join(ssh)), target, command], **options)
+
     def journal(self, *units: str, since: float | None = None, lines: int = 30) -> str:
         """The last lines of the units' journal, from `since` (seconds since 1970) on."""
         chosen = " ".join(f"--unit={shlex.quote(unit)}" for unit in units)
