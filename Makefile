@@ -158,6 +158,14 @@ workbench: tools
 	@$(PLAYBOOK) --inventory inventory/lab providers/podman/workbench.yml
 
 ##@ Learn
+.PHONY: exercise
+exercise: tools ## begin an exercise: E=3; without E: list them
+	@$(USE) python -m exercises start '$(E)'
+
+.PHONY: check
+check: tools ## check an exercise: E=3, or E=all for the mark
+	@$(USE) python -m exercises check '$(E)'
+
 QUOTED_FILTER = '$(subst ','\'',$(FILTER))'
 
 .PHONY: watch

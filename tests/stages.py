@@ -89,6 +89,7 @@ REST = [
     Stage("Dry run: nothing would change", [site("--check", "--diff")], Path(".lab/log/test.log")),
     Stage("Install a browser", [site("--limit=clients", "--tags=client", "--extra-vars=client_browser=true")]),
     Stage("Verify: the page in the browser", [pytest("browser")]),
+    Stage("Exercises: solved, and done wrong", [pytest("exercises")]),
     Stage("Interrupted runs, and changes that break a machine", [pytest("testinfra", "-m", "provisioning")]),
     Stage("A machine of the lab provisions all others", [pytest("control")]),
     Stage("Drills: power cuts and deployments", [use("python -m drills short --seed=1 --before=3 --after=4")]),

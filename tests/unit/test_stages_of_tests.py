@@ -46,5 +46,13 @@ def test_a_log_without_a_recap_fails(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_every_test_of_the_lab_belongs_to_a_stage() -> None:
     """Each marker that `make test` leaves out has a stage of its own."""
     commands = " ".join(command for stage in [*SHORT, *REST] for command in stage.commands)
-    for part in ("-m provisioning", "-m reboot", "-m route_cookie", "tests/browser", "tests/control", "drills short"):
+    for part in (
+        "-m provisioning",
+        "-m reboot",
+        "-m route_cookie",
+        "tests/browser",
+        "tests/exercises",
+        "tests/control",
+        "drills short",
+    ):
         assert part in commands
