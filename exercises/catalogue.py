@@ -85,4 +85,8 @@ EXERCISES = (
     Exercise(1, "names", 20),
     Exercise(2, "caches", 25, breaks=True),
     Exercise(3, "packets", 35),
+    Exercise(4, "proxy", 20),
+    Exercise(5, "sessions", 30),
+    Exercise(6, "dead-backend", 25, breaks=True),
+    Exercise(7, "silence", 30, breaks=True),
 )

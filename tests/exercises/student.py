@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from exercises.catalogue import Exercise
@@ -34,7 +35,6 @@ class Student:
     exercise: Exercise
     folder: Folder
     answers: dict[str, str] = field(default_factory=dict)
-    _evidence: Evidence | None = None
 
     @classmethod
     def begin(cls, lab: Lab, exercise: Exercise, path: Path) -> Student:
@@ -94,15 +94,17 @@ class Student:
                     os.killpg(process.pid, signal.SIGINT)
                 process.wait(30)
 
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What the machines have recorded when it is first used: after the solution."""
+        return Evidence(self.lab, self.folder.started(self.exercise))
+
     def check(self, changes: Mapping[str, str] | None = None, *, since: float | None = None) -> list[Verdict]:
         """Check the answers, some of them changed; `since` is another time at which the exercise was begun."""
         answers = dict.fromkeys(self.exercise.questions("en"), "") | self.answers | dict(changes or {})
         lines = [f"{key}: {answer}\n" for key, answer in answers.items()]
         self.folder.sheet(self.exercise).write_text("".join(lines), encoding="utf-8")
-        if since is None:
-            self._evidence = self._evidence or Evidence(self.lab, self.folder.started(self.exercise))
-        evidence = Evidence(self.lab, since) if since else self._evidence
-        assert evidence
+        evidence = Evidence(self.lab, since) if since else self.evidence
         return judge(self.exercise, Case(self.lab, self.folder.read(self.exercise), evidence))
 
     def passes(self) -> None:
