@@ -64,7 +64,7 @@ logs: tools ## show the latest log entries of a machine: HOST=backend1
 provision: tools ## apply the roles again: all, or ROLE=nginx
 	@[ -z '$(ROLE)' ] || [ -d 'ansible/roles/$(ROLE)' ] || \
 		{ echo "error: there is no role $(ROLE). Roles: $$(ls -m ansible/roles)" >&2; exit 2; }
-	@$(USE) $(PLAYBOOK) $(if $(ROLE),--tags '$(ROLE)') ansible/site.yml
+	@$(USE) $(PLAYBOOK) $(if $(ROLE),--tags '$(ROLE)') $(ARGS) ansible/site.yml
 
 .PHONY: deploy
 deploy: tools ## roll out app/ and its pages, one machine at a time
@@ -167,6 +167,10 @@ check: tools ## check an exercise: E=3, or E=all for the mark
 	@$(USE) python -m exercises check '$(E)'
 
 QUOTED_FILTER = '$(subst ','\'',$(FILTER))'
+
+.PHONY: demo
+demo: tools ## watch a backend and a frontend fail, in two minutes
+	@$(USE) python -m drills.demo
 
 .PHONY: watch
 watch: tools ## see addresses, frontends, backends and health live

@@ -279,6 +279,8 @@ def test_provision_applies_one_role(tree: Tree) -> None:
     (tree.root / "ansible" / "roles" / "nginx").mkdir(parents=True)
     tree.command(".venv/bin/ansible-playbook", 'echo "$*"')
     assert tree.make("provision", "ROLE=nginx").stdout == "--tags nginx ansible/site.yml\n"
+    switched = tree.make("provision", "ROLE=nginx", "ARGS=-e nginx_persistence=route_cookie").stdout
+    assert switched == "--tags nginx -e nginx_persistence=route_cookie ansible/site.yml\n"
     refused = tree.make("provision", "ROLE=ngnix")
     assert (refused.returncode != 0, refused.stdout) == (True, "")
     assert "error: there is no role ngnix. Roles: nginx" in refused.stderr
