@@ -89,4 +89,8 @@ EXERCISES = (
     Exercise(5, "sessions", 30),
     Exercise(6, "dead-backend", 25, breaks=True),
     Exercise(7, "silence", 30, breaks=True),
+    Exercise(8, "dead-frontend", 30, breaks=True),
+    Exercise(9, "sticky", 35, breaks=True),
+    Exercise(10, "dependencies", 25, breaks=True),
+    Exercise(11, "any-machine", 30, breaks=True, inventory="ha"),
 )

@@ -24,7 +24,7 @@ from lab.machines import Lab
 from lab.waiting import wait_until
 
 FENCE = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMAND_SECONDS = 120
+COMMAND_SECONDS = 300
 
 
 @dataclass
