@@ -12,7 +12,7 @@ import pytest
 
 from lab.inventory import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "README.pt-BR.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "README.pt-BR.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(rf"{FENCE.pattern}|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"""\]\(([^)\s]+)\)|(?:src|href)="([^"]+)\"""")
@@ -132,6 +132,14 @@ def test_an_unknown_target_is_reported(text: str, unknown: set[str]) -> None:
     assert unknown_targets(text) == unknown
 
 
+def in_english(page: Path, target: str) -> str:
+    """A link of a page as its English original has it. Headings of a page that is translated have other anchors."""
+    name, _, anchor = target.partition("#")
+    original = name.replace(".pt-BR.md", ".md")
+    is_translated = (page.parent / original.replace(".md", ".pt-BR.md")).exists()
+    return original if is_translated or not anchor else f"{original}#{anchor}"
+
+
 def outline(page: Path) -> list[str]:
     """What a translation has in common with its original: levels of headings, commands, code, links and figures."""
     text = page.read_text(encoding="utf-8")
@@ -140,7 +148,7 @@ def outline(page: Path) -> list[str]:
     levels = re.findall(r"^(#+) ", prose, re.MULTILINE)
     lists = re.findall(r"^(?:- |> )", prose, re.MULTILINE)
     figures = sorted(re.findall(r"\b\d+(?:\.\d+)*(?: [GM]B)?\b", CODE.sub("", prose)))
-    targets = sorted(target for target in links(text) if not target.startswith("README"))
+    targets = sorted(in_english(page, target) for target in links(text) if not target.startswith("README"))
     return [*fences, *levels, *lists, *figures, *targets, *sorted(set(re.findall(r"`[^`\n]+`", prose)))]
 
 

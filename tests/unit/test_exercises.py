@@ -36,8 +36,8 @@ NEVER = float("inf")
 
 
 def structure(page: Path) -> list[str]:
-    """What a page has in common with its translation; links lead to pages in the same language."""
-    return [part.replace(".pt-BR.md", ".md") for part in outline(page)]
+    """What a page has in common with its translation."""
+    return outline(page)
 
 
 PAGES = sorted(page for page in catalogue.TEXTS.glob("*.md") if not page.name.endswith(SUFFIX["pt"]))
