@@ -86,7 +86,20 @@ def judge(exercise: Exercise, case: Case) -> list[Verdict]:
         RuntimeError: pytest could not run the tests.
     """
     plugin = Judge(case)
-    options = ["-o", "addopts=", "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", f"--rootdir={ROOT}"]
+    # The project's filters would make an error of a warning of pytest itself, which has been imported already.
+    options = [
+        "-o",
+        "addopts=",
+        "-o",
+        "filterwarnings=ignore",
+        "-p",
+        "no:terminal",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:logging",
+        f"--rootdir={ROOT}",
+    ]
     code = pytest.main([*options, f"--confcutdir={exercise.module.parent}", str(exercise.module)], plugins=[plugin])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not plugin.verdicts:
         raise RuntimeError(f"the tests of {exercise.module.name} did not run: {pytest.ExitCode(code).name}")

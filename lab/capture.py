@@ -27,10 +27,11 @@ FOLDER = ROOT / ".lab" / "captures"
 END_SECONDS = 10 * SLOW
 SSH = "tcp port 22"
 
-# The end of stdin ends the capture, also if this program or its connection dies.
+# The end of stdin ends the capture, also if this program or its connection dies. Without the immediate mode, packets
+# of the last second would be lost.
 RECORD = """\
 exec 3<&0
-tcpdump -n -U -w - -i {interface} {limit} {expression} & pid=$!
+tcpdump -n -U --immediate-mode -w - -i {interface} {limit} {expression} & pid=$!
 {{ cat <&3; kill -TERM $pid; }} >/dev/null 2>&1 & watcher=$!
 wait $pid; code=$?
 kill $watcher 2>/dev/null
@@ -130,6 +131,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CaptureError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130  # before it recorded anything
     finally:
         lab.close()
     return 0

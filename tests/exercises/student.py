@@ -25,6 +25,8 @@ from lab.waiting import wait_until
 
 FENCE = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND_SECONDS = 300
+READY_SECONDS = 120
+"""A command that runs on may have to install a package first."""
 
 
 @dataclass
@@ -87,7 +89,7 @@ class Student:
                 return os.pread(output.fileno(), 1_000_000, 0).decode(errors="replace")
 
             try:
-                wait_until(lambda: shows in printed(), f"{command.strip()} prints {shows!r}", 60)
+                wait_until(lambda: shows in printed(), f"{command.strip()} prints {shows!r}", READY_SECONDS)
                 yield printed
             finally:
                 with contextlib.suppress(ProcessLookupError):

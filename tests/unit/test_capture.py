@@ -84,7 +84,7 @@ def test_a_capture_ends_after_its_seconds(box: Any, tmp_path: Path) -> None:
     record(box, out, "port 80", seconds=0.5)
     assert out.read_text(encoding="utf-8") == "startend"
     arguments = (tmp_path / "arguments").read_text(encoding="utf-8")
-    assert arguments == "-n -U -w - -i eth1 (port 80) and not tcp port 22\n"
+    assert arguments == "-n -U --immediate-mode -w - -i eth1 (port 80) and not tcp port 22\n"
 
 
 def test_a_capture_ends_after_its_packets(box: Any, tmp_path: Path) -> None:
