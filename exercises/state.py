@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exercises.words import say
-from lab.health import unhealthy
 from lab.inventory import ROOT
 from lab.language import Language
 from lab.machines import Box, Lab
@@ -38,14 +37,16 @@ def refuse_without_machines(lab: Lab) -> None:
 
 def differences(lab: Lab) -> dict[str, str]:
     """What is not as the inventory says, by machine."""
-    problems = dict(unhealthy(lab))
-    healthy = [box for box in lab if box.name not in problems]
-    problems |= {name: problem for name, problem in lab.everywhere(_changed, healthy).items() if problem}
-    return problems
+    return {name: problem for name, problem in lab.everywhere(_problem).items() if problem}
 
 
-def _changed(box: Box) -> str:
-    """What an exercise may have left on a machine whose units are active; '' if it is as it should be."""
+def _problem(box: Box) -> str:
+    """What an exercise may have left on a machine; '' if it is as it should be. Faster than `make status`."""
+    if problem := box.problem():
+        return f"does not answer: {problem}"
+    states = box.run(f"systemctl is-active {shlex.join(box.units)}").stdout.split() if box.units else []
+    if stopped := [f"{unit} is {state}" for unit, state in zip(box.units, states, strict=False) if state != "active"]:
+        return ", ".join(stopped)
     if box.units and box.root(FROZEN, box.service).stdout.startswith("T"):
         return f"{box.service} is frozen"
     if "frontends" in box.tiers:
@@ -60,7 +61,7 @@ def _changed(box: Box) -> str:
         ]
         if any(line not in zone for line in wanted):
             return f"the zone {box.vars['lab_domain']} is another one"
-    return ""
+    return "" if box.root(box.role_command).succeeded else "its tier is not complete"
 
 
 @dataclass(frozen=True)

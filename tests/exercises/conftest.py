@@ -27,6 +27,13 @@ def lab() -> Iterator[Lab]:
     lab.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _the_lab_is_ready(lab: Lab) -> None:
+    """Fail at once with one message, instead of in every exercise."""
+    if problems := differences(lab):
+        pytest.fail(f"the lab is not in its starting state: {problems}\nNext: make status; make up", pytrace=False)
+
+
 @pytest.fixture(scope="session")
 def mend(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], None]:
     """Start what a module has stopped; fail if that leaves the lab in another state."""
@@ -41,7 +48,7 @@ def mend(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Non
 
 @pytest.fixture(scope="module")
 def begin(lab: Lab, mend: Callable[[], None], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begin]:
-    """Begin an exercise with an empty answer sheet. The lab is healthy before and afterwards."""
+    """Begin an exercise with an empty answer sheet. Afterwards, the lab is as it was."""
 
     def act(number: int) -> Student:
         exercise = next(one for one in EXERCISES if one.number == number)
@@ -49,6 +56,5 @@ def begin(lab: Lab, mend: Callable[[], None], tmp_path_factory: pytest.TempPathF
             pytest.skip(f"exercise {number} needs inventory/{exercise.inventory}")
         return Student.begin(lab, exercise, tmp_path_factory.mktemp(exercise.slug))
 
-    mend()
     yield act
     mend()

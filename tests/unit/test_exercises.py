@@ -611,3 +611,45 @@ def test_evidence_is_asked_of_the_machines_once() -> None:
     )
     evidence = Evidence(cast(Any, lab), 0)
     assert (evidence.requests, evidence.of_client(), len(calls)) == ([], [], 1)
+
+
+class Machine:
+    """A machine that answers each command with what a test gives for a part of it."""
+
+    name, units, service, role_command = "frontend1", ["nginx.service"], "nginx.service", "true"
+    tiers = ("frontends",)
+
+    def __init__(self, **answers: str) -> None:
+        self.answers = answers
+
+    def problem(self) -> str:
+        return self.answers.get("problem", "")
+
+    def run(self, command: str) -> SimpleNamespace:
+        return SimpleNamespace(stdout=self.answers.get("active", "active\n"))
+
+    def root(self, command: str, *_: str) -> SimpleNamespace:
+        if "route_upstream" in command:
+            return SimpleNamespace(rc=int("sticky" not in self.answers))
+        if command == state.FROZEN:
+            return SimpleNamespace(stdout=self.answers.get("state", "S"))
+        return SimpleNamespace(succeeded="alone" not in self.answers)
+
+    def role(self, _: str) -> dict[str, str]:
+        return {"nginx_persistence": "none"}
+
+
+@pytest.mark.parametrize(
+    ("answers", "problem"),
+    [
+        ({}, ""),
+        ({"problem": "no route"}, "does not answer: no route"),
+        ({"active": "failed\n"}, "nginx.service is failed"),
+        ({"state": "T"}, "nginx.service is frozen"),
+        ({"sticky": "yes"}, "nginx has another nginx_persistence"),
+        ({"alone": "yes"}, "its tier is not complete"),
+    ],
+)
+def test_what_an_exercise_leaves_is_found(answers: dict[str, str], problem: str) -> None:
+    """On each machine, also where `make status` finds it healthy."""
+    assert state._problem(cast(Any, Machine(**answers))) == problem

@@ -134,6 +134,14 @@ def test_lines_without_a_terminal(watch: Watch, capsys: pytest.CaptureFixture[st
     assert [line.split()[1:5] for line in lines] == [["10.0.0.20", "TTL", "5", "s"]] * 3
 
 
+def test_a_terminal_gets_a_live_view(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is drawn again and again, and prints no lines."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    run(watch, "www", console, argparse.Namespace(count=2, interval=0.3), "pt")
+    assert capsys.readouterr().out == ""
+    assert console.file.getvalue().count("Ctrl-C encerra") > 1  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(("spoken", "heading"), [("en", "TTL left"), ("pt", "TTL restante")])
 def test_the_view_has_all_of_it(watch: Watch, site: Site, spoken: str, heading: str) -> None:
     """Addresses, TTL, requests and machines, in the user's language."""
