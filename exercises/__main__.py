@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from exercises.catalogue import EXERCISES, Exercise
+from exercises.catalogue import EXERCISES, Exercise, in_subnet
 from exercises.evidence import Evidence
-from exercises.judge import Case, Verdict, judge
+from exercises.judge import Case, JudgeError, Verdict, judge
 from exercises.report import Report, Result, student
 from exercises.sheet import BadSheet, Folder
 from exercises.state import NoLab, StartingState, make, refuse_without_machines
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = find(options.exercise, options.verb)
         with_lab = start if options.verb == "start" else check
         return with_lab(chosen, options.folder, spoken)
-    except (Refused, BadSheet, NoLab) as problem:
+    except (Refused, BadSheet, NoLab, JudgeError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
 
@@ -96,7 +96,7 @@ def check(exercise: Exercise, folder: Path, spoken: Language) -> int:
         verdicts = judge(exercise, Case(lab, answers, evidence))
     finally:
         lab.close()
-    print(shown(exercise, verdicts, spoken))
+    print(in_subnet(shown(exercise, verdicts, spoken), str(lab.vars["lab_subnet"])))
     points = sum(verdict.passed for verdict in verdicts)
     Report(folder / "report.csv").add(student(), Result(str(exercise.number), points, len(verdicts)))
     return int(points < len(verdicts))

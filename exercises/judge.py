@@ -79,11 +79,15 @@ class Judge:
             self.verdicts.append(Verdict(item.name, report.passed, error if isinstance(error, NoAnswer) else found))
 
 
+class JudgeError(RuntimeError):
+    """pytest could not run the tests of a check."""
+
+
 def judge(exercise: Exercise, case: Case) -> list[Verdict]:
     """Check an exercise: a verdict for each of its points, in their order.
 
     Raises:
-        RuntimeError: pytest could not run the tests.
+        JudgeError: pytest could not run the tests.
     """
     plugin = Judge(case)
     # The project's filters would make an error of a warning of pytest itself, which has been imported already.
@@ -102,7 +106,10 @@ def judge(exercise: Exercise, case: Case) -> list[Verdict]:
     ]
     code = pytest.main([*options, f"--confcutdir={exercise.module.parent}", str(exercise.module)], plugins=[plugin])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not plugin.verdicts:
-        raise RuntimeError(f"the tests of {exercise.module.name} did not run: {pytest.ExitCode(code).name}")
+        reason = pytest.ExitCode(code).name
+        raise JudgeError(
+            f"the tests did not run ({reason}). Remedy: see pytest exercises/checks/{exercise.module.name}"
+        )
     return plugin.verdicts
 
 

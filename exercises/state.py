@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,13 @@ from exercises.words import say
 from lab.inventory import ROOT
 from lab.language import Language
 from lab.machines import Box, Lab
+from lab.waiting import SLOW
 
 NOT_INHERITED = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "STAGES_STARTED", "V"}
 """They belong to the make that runs this program."""
+
+SETTLE_SECONDS = 90
+PAUSE_SECONDS = 0.5
 
 FROZEN = 'pid=$(systemctl show --property=MainPID --value %s); [ "$pid" = 0 ] || ps -o state= -p "$pid"'
 
@@ -88,6 +93,7 @@ class StartingState:
         if not self._is_saved():
             print(say("save", self.spoken, name=self.snapshot), flush=True)
             self.make("snapshot", f"NAME={self.snapshot}")
+            self._settle()
             self._record.write_text(json.dumps({"name": self.snapshot, "content": content()}), encoding="utf-8")
         print(say("ready", self.spoken), flush=True)
 
@@ -112,9 +118,16 @@ class StartingState:
         else:
             self._say("provision", problems)
             self.make("provision")
+        self._settle()
+
+    def _settle(self) -> None:
+        """Wait for the services of machines that have just started: they answer SSH earlier."""
         self.lab.everywhere(lambda box: box.disconnect())
-        if left := differences(self.lab):
-            raise NoLab(f"the lab is still not in its starting state:\n{_lines(left)}\nRemedy: make down, make up")
+        deadline = time.monotonic() + SETTLE_SECONDS * SLOW
+        while left := differences(self.lab):
+            if time.monotonic() > deadline:
+                raise NoLab(f"the lab is still not in its starting state:\n{_lines(left)}\nRemedy: make down, make up")
+            time.sleep(PAUSE_SECONDS)
 
     def _is_saved(self) -> bool:
         """Whether there is a snapshot of the present content of the project."""

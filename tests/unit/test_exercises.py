@@ -406,12 +406,19 @@ class Stub:
     def __init__(self, *problems: str) -> None:
         self.problems = {f"backend{number}": problem for number, problem in enumerate(problems, start=1)}
         self.mends = False
+        self.boots = 0
         self.made: list[tuple[str, ...]] = []
 
     def make(self, *arguments: str) -> None:
         self.made.append(arguments)
         if arguments[0] in ("reset", "provision"):
             self.problems = {}
+        self.boots = 2
+
+    def now(self) -> dict[str, str]:
+        """Machines that have just started need a moment."""
+        self.boots = max(0, self.boots - 1)
+        return {"dns1": "named.service is activating"} if self.boots else dict(self.problems)
 
     def everywhere(self, *_: object) -> dict[str, object]:
         return {}
@@ -420,7 +427,8 @@ class Stub:
 @pytest.fixture
 def prepare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Stub], None]:
     """Prepares a stub; the content of the project is always the same."""
-    monkeypatch.setattr(state, "differences", lambda lab: dict(lab.problems))
+    monkeypatch.setattr(state, "differences", lambda lab: lab.now())
+    monkeypatch.setattr(state, "PAUSE_SECONDS", 0)
     monkeypatch.setattr(state, "content", lambda: "c0ffee")
     monkeypatch.setenv("LAB_INVENTORY", "inventory/lab")
 
@@ -481,6 +489,17 @@ def test_without_a_snapshot_the_roles_are_applied_again(prepare: Callable[[Stub]
     lab = Stub("the zone is another one")
     prepare(lab)
     assert lab.made == [("provision",), ("snapshot", "NAME=exercises-lab")]
+
+
+def test_a_lab_that_does_not_recover_is_refused(
+    prepare: Callable[[Stub], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names what is missing."""
+    monkeypatch.setattr(state, "SETTLE_SECONDS", 0)
+    lab = Stub("its tier is not complete")
+    monkeypatch.setattr(lab, "make", lambda *_: None)
+    with pytest.raises(NoLab, match="still not in its starting state:\n  backend1: its tier is not complete"):
+        prepare(lab)
 
 
 def test_a_machine_without_power_needs_its_provider(prepare: Callable[[Stub], None]) -> None:
