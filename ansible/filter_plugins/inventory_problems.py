@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import ipaddress
 import os
@@ -26,6 +27,7 @@ ANYONE = "anyone"
 ALL = "all"
 POLICIES = ("open", "closed")
 PERSISTENCE = ("none", "route_cookie")
+TLS = ("off", "lab_ca", "provided")
 WEIGHTS = range(1, 101)  # nginx counts shares in hundredths of a percent
 PRIVATE_NETWORKS = tuple(ipaddress.IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
@@ -41,6 +43,7 @@ class Machine(Mapping[str, Any]):
     def __init__(self, raw: Mapping[str, Any], loader: Any) -> None:
         self.raw = raw
         self.own_keys = [key for key in raw if place(key)]  # set by the inventory, not added by Ansible
+        self.loader = loader
         self._templar = Templar(loader=loader, variables=dict(raw))
 
     def __getitem__(self, key: str) -> Any:
@@ -267,6 +270,84 @@ def wrong_weights(machine: Machine, backends: set[str]) -> Iterator[str]:
         yield f"{table} has no weight for {name}. Add one; to stop new visitors, use nginx_draining."
 
 
+def wrong_tls(machines: Machines) -> Iterator[str]:
+    for machine in machines.values():
+        where, mode = machine.place("nginx_tls"), machine.read("nginx_tls") or TLS[0]  # YAML reads `off` as false
+        if mode not in TLS:
+            remedy = nearest(str(mode), TLS, f"Write one of {', '.join(TLS)}.")
+            yield f"{where}: `nginx_tls` cannot be `{mode}`. {remedy}"
+        elif mode == "lab_ca" and "lab_subnet" not in machine:
+            yield f"{where}: `nginx_tls: lab_ca` is for a lab: no user's browser trusts it. Use `provided`."
+        elif mode == "provided":
+            yield from wrong_files(machine)
+
+
+def wrong_files(machine: Machine) -> Iterator[str]:
+    """What is wrong with the certificate, or its key, that the inventory provides."""
+    texts = {}
+    for key in ("nginx_tls_certificate_file", "nginx_tls_key_file"):
+        path = str(machine.read(key) or "")
+        if not Path(path).is_absolute():
+            what = f"is `{path}`" if path else "is missing"
+            remedy = "Write an absolute path outside of the inventory's folder, which is for inventories alone."
+            yield f"{machine.place(key)}: with `nginx_tls: provided`, `{key}` {what}. {remedy}"
+            continue
+        try:
+            texts[key] = (machine.place(key), machine.loader.get_text_file_contents(path))  # decrypts ansible-vault's
+        except (AnsibleError, OSError, UnicodeError) as error:
+            yield f"{machine.place(key)}: `{key}`: {error}"
+    if len(texts) == 2:
+        (where, certificate), (where_key, key) = texts.values()
+        yield from wrong_certificate(where, certificate, where_key, key, list(machine.read("nginx_tls_names") or ()))
+
+
+def wrong_certificate(where: str, certificate: str, where_key: str, key: str, names: list[str]) -> Iterator[str]:
+    """A certificate that browsers would refuse, or a key that nginx would. No part of the key is shown."""
+    try:  # not needed without TLS, and Ansible may run without it
+        from cryptography import x509
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+    except ImportError:
+        yield f"{where}: `nginx_tls: provided` needs the Python package cryptography beside Ansible. Install it."
+        return
+
+    def public(owner: Any) -> bytes:
+        return bytes(owner.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+    try:
+        first = x509.load_pem_x509_certificates(certificate.encode())[0]
+    except ValueError:
+        yield f"{where}: `nginx_tls_certificate_file` has no certificate in PEM. It begins with -----BEGIN CERTIFICATE."
+        return
+    try:
+        if public(load_pem_private_key(key.encode(), None)) != public(first):
+            yield f"{where_key}: `nginx_tls_key_file` belongs to another certificate than {where} names."
+    except TypeError:
+        remedy = "Remove it with `openssl pkey`, and encrypt the file with ansible-vault."
+        yield f"{where_key}: `nginx_tls_key_file` has a passphrase, for which nginx would ask. {remedy}"
+    except ValueError:
+        yield f"{where_key}: `nginx_tls_key_file` has no private key in PEM. It begins with -----BEGIN PRIVATE KEY."
+
+    now = datetime.datetime.now(datetime.UTC)
+    if first.not_valid_after_utc <= now:
+        yield f"{where}: the certificate has expired on {first.not_valid_after_utc:%Y-%m-%d}. Provide a new one."
+    if first.not_valid_before_utc > now:
+        yield f"{where}: the certificate is not valid before {first.not_valid_before_utc:%Y-%m-%d %H:%M} UTC."
+    found = certified_names(first)
+    for name in (name for name in names if name not in found and f"*.{name.partition('.')[2]}" not in found):
+        yield f"{where}: the certificate is not valid for {name}, but for {', '.join(sorted(found)) or 'no name'}."
+
+
+def certified_names(certificate: Any) -> set[str]:
+    """The DNS names and addresses that a certificate is valid for."""
+    from cryptography import x509
+
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return set()
+    return {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
+
+
 def demo_users_outside_the_lab(machines: Machines) -> Iterator[str]:
     for machine in machines.values():
         if "lab_subnet" not in machine and machine.read("app_demo_users"):
@@ -318,7 +399,7 @@ def inventory_problems(groups: Groups, hostvars: Any) -> list[str]:
     tiers = next((machine.read("tiers") for machine in machines.values()), None) or {}
     found += [*missing_tiers(groups, machines, tiers), *wrong_rules(machines, tiers), *wrong_policy(machines)]
     found += [*unknown_keys(machines, declared), *bad_secrets(machines), *wrong_balancing(machines)]
-    found += demo_users_outside_the_lab(machines)
+    found += [*wrong_tls(machines), *demo_users_outside_the_lab(machines)]
     if not found:  # each problem above breaks every template that depends on it
         found += broken_values(machines, declared)
     return list(dict.fromkeys(problem.strip() for problem in found))

@@ -8,9 +8,11 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterable
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import PurePosixPath
 
+from tests.certificates import self_signed
 from tests.templates.rendered import File
 from tests.workbench import Workbench
 
@@ -21,6 +23,8 @@ GLIBC_NAMESERVERS = 3  # glibc ignores any further ones
 def complaint(bench: Workbench, file: File, others: Iterable[File]) -> str:
     """Why a file is invalid, given the other files of its role; '' if it is valid."""
     beside = {other.dest: other.text for other in others if other.src not in PARSERS} | {file.dest: file.text}
+    if file.role == "nginx":
+        beside |= tls_files()
     if file.validate:
         run = bench.run(shlex.split(file.validate.replace("%s", file.dest)), beside)
         return f"{file.dest}: {file.validate}\n{run.stdout}{run.stderr}" if run.returncode else ""
@@ -33,6 +37,15 @@ def complaint(bench: Workbench, file: File, others: Iterable[File]) -> str:
     except (ValueError, configparser.Error) as error:
         return f"{file.dest}: {error}"
     return ""
+
+
+@cache
+def tls_files() -> dict[str, str]:
+    """What tasks put beside nginx.conf for HTTPS: a certificate, and keys for tickets."""
+    pair = self_signed(["www.meutrabalho.com.br"])
+    content = {"site.crt": pair.certificate, "site.key": pair.key}
+    keys = {"tickets.current": "a" * 80, "tickets.previous": "b" * 80}
+    return {f"/etc/nginx/tls/{name}": text for name, text in (content | keys).items()}
 
 
 def _unit(bench: Workbench, file: File, beside: dict[str, str]) -> str:

@@ -24,6 +24,7 @@ FOUND: dict[str, Callable[[Machine], dict[str, Any]]] = {
         "__app_release_dir": "/opt/revezamento/releases/1.0.0-0123abcd",
     },
     "bind": lambda machine: {"__bind_serials": {zone["name"]: "1" for zone in machine.vars["__bind_zones"]}},
+    "nginx": lambda _: {"__nginx_version": {"stderr": "nginx version: nginx/1.26.3"}},
     "keepalived": lambda _: {"__keepalived_found": {"stdout": '[{"ifname": "eth0"}]'}},
     "common": lambda _: {
         "__common_provider": {"content": b64encode(b"nameserver 192.0.2.53\nnameserver 192.0.2.54\n").decode()}
@@ -37,12 +38,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "other domain": {"overrides": {"lab_domain": "exemplo.org"}},
     "other subnet": {"subnet": "192.168.56"},
     "ha": {"source": "inventory/ha"},
+    "tls": {"overrides": {"nginx_tls": "lab_ca", "nginx_http2": True, "nginx_hsts_seconds": 63072000}},
+    "ha with tls": {"source": "inventory/ha", "overrides": {"nginx_tls": "lab_ca"}},
 }
 SECRETS = {
     f"secret_{name}": f"secret-of-{name}-0123456789"
     for name in (
         *("redis_app", "redis_admin", "redis_replica", "redis_sentinel"),
-        *("mysql_app", "mysql_admin", "route", "dns_transfer"),
+        *("mysql_app", "mysql_admin", "route", "tickets", "dns_transfer"),
     )
 }
 
@@ -115,7 +118,7 @@ def inventory(variant: str = "lab") -> Inventory:
 def machines(role: str, variant: str = "lab") -> list[Machine]:
     """The first machine of each tier that has the role; with high availability also the second, a replica."""
     tiers = inventory(variant).groups
-    group, number = roles()[role], 2 if variant == "ha" else 1
+    group, number = roles()[role], 2 if variant.startswith("ha") else 1
     some = {host for tier, hosts in tiers.items() if tier != "all" for host in hosts[:number]}
     return [inventory(variant).machine(name) for name in tiers[group] if name in some]
 

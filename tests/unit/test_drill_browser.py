@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import json
 import socket
 import ssl
@@ -13,16 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from dns.exception import DNSException
 
 from drills import browser as module
 from drills.browser import Browser, Reply, Site
 from drills.resolver import Resolver
+from tests.certificates import self_signed
 from tests.unit.drill_site import FRONTENDS, NAME, NameServer, StubSite, fixed
 
 FIRST, SECOND = FRONTENDS
@@ -242,20 +237,9 @@ def test_cookies_are_stored_and_deleted() -> None:
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """A self-signed certificate for the site, with its key, as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
-    now = datetime.datetime.now(datetime.UTC)
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, SHA256())
-    )
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pair = self_signed([NAME])
     path = tmp_path / "site.pem"
-    path.write_bytes(private + signed.public_bytes(Encoding.PEM))
+    path.write_text(pair.key + pair.certificate, encoding="utf-8")
     return path
 
 

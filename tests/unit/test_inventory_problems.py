@@ -215,6 +215,24 @@ CASES = {
         "nginx_backend_weights: [50, 25, 25]",
         r"`nginx_backend_weights` must be a mapping. Write it like \{backend1: 50\}.",
     ),
+    "a kind of TLS that there is not": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_tls: labca",
+        r"lab.yml:\d+: `nginx_tls` cannot be `labca`. Did you mean `lab_ca`\?",
+    ),
+    "a certificate from elsewhere that is missing": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_tls: provided",
+        r"wiring.yml:\d+: with `nginx_tls: provided`, `nginx_tls_certificate_file` is missing. Write an absolute path",
+    ),
+    "a certificate from elsewhere by a relative path": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_tls: provided\nnginx_tls_certificate_file: tls/site.crt",
+        r"lab.yml:\d+: .* `nginx_tls_certificate_file` is `tls/site.crt`. Write an absolute path",
+    ),
     "a template that names no group": (
         LAB,
         "bind_ttl_seconds: 5",

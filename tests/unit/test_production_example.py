@@ -70,7 +70,11 @@ def test_an_inventory_sets_no_wiring() -> None:
     }
     for place in ("lab", "production.example"):
         for file in (ROOT / "inventory" / place / "group_vars" / "all").glob("*.yml"):
-            assert set(yaml.safe_load(file.read_bytes())) & wiring <= {"allow_ssh_from", "show_addresses"}, file
+            assert set(yaml.safe_load(file.read_bytes())) & wiring <= {
+                "allow_ssh_from",
+                "show_addresses",
+                "app_cookie_secure",
+            }, file
 
 
 def test_machines_only_use_private_addresses() -> None:
