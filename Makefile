@@ -59,6 +59,10 @@ ssh: tools ## open a shell: HOST=backend1, or run a command: CMD='uptime'
 logs: tools ## show the latest log entries of a machine: HOST=backend1
 	@$(USE) lab/machine logs "$(HOST)"
 
+.PHONY: trust
+trust: tools # how this computer trusts the certificate authority of the lab: INSTALL=1 does it, UNDO=1 undoes it
+	@python -m lab.trust $(if $(INSTALL),install,$(if $(UNDO),undo,explain))
+
 ##@ Change
 .PHONY: provision
 provision: tools ## apply the roles again: all, or ROLE=nginx

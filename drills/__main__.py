@@ -32,7 +32,9 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=60, help="requests per second of all users, at most 100")
     parser.add_argument("--before", type=float, default=5, help="seconds of load before the fault")
     parser.add_argument("--after", type=float, default=6, help="seconds of load after the recovery")
-    parser.add_argument("--ca-file", type=Path, help="the certificate authority to trust for https, as PEM")
+    parser.add_argument(
+        "--ca-file", type=Path, help="the certificate authority to trust for https, as PEM (default: the lab's)"
+    )
     parser.add_argument("--list", action="store_true", help="list the kinds of drills and what they show, and exit")
     options = parser.parse_args()
     if not 0 < options.rate <= MAX_REQUESTS_PER_SECOND:

@@ -45,7 +45,7 @@ class Settings:
     Args:
         before, after: how long the load runs without a fault.
         recovery: how long to wait for full redundancy.
-        ca_file: trusted for https instead of the system's certificate authorities.
+        ca_file: trusted for https instead of the lab's certificate authority, or the system's.
     """
 
     users: int
@@ -97,7 +97,7 @@ class Runner:
         self.lab, self.settings = lab, settings
         self._passwords = passwords
         frontend, backend = lab.tier("frontends")[0], lab.tier("backends")[0]
-        self._site = Site(lab.site_url, settings.ca_file)
+        self._site = Site(lab.site_url, settings.ca_file or lab.ca_file)
         self._cookie_name = str(backend.role("app")["app_cookie_name"])
         self._pages = pages(Path(str(frontend.vars["nginx_web_source"])))
         # Users ask the first name server as long as it answers, so nobody meets the others without a fault.

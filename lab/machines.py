@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 import testinfra
@@ -279,6 +280,11 @@ class Lab:
     @property
     def site_port(self) -> int:
         return int(self.vars["site_port"])
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The certificate authority that has signed the site's certificate, if it is the lab's own."""
+        return Path(str(self.vars["lab_ca_folder"])) / "ca.crt" if self.vars["nginx_tls"] == "lab_ca" else None
 
     @property
     def www_addresses(self) -> list[str]:

@@ -7,6 +7,14 @@ import pytest
 from tests.workbench import Workbench, WorkbenchError
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--extra-vars",
+        metavar="FILE",
+        help="variables that override the inventory's: the FILE passed to ansible-playbook as --extra-vars=@FILE",
+    )
+
+
 @pytest.fixture(scope="session")
 def workbench() -> Iterator[Workbench]:
     """The daemons' own checkers, in one container for the whole run."""

@@ -13,11 +13,12 @@ from lab.inventory import Inventory
 from lab.machines import Box, Lab
 from tests.browser.chromium import chromium
 from tests.browser.visit import Visit
+from tests.extra_vars import extra_vars
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
-    lab = Lab(Inventory.load())
+def lab(pytestconfig: pytest.Config) -> Iterator[Lab]:
+    lab = Lab(Inventory.load(overrides=extra_vars(pytestconfig)))
     yield lab
     lab.close()
 

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
 
 from lab.health import unhealthy
 from lab.inventory import Inventory
 from lab.logs import ACCESS_LOG, ERROR_LOG
 from lab.machines import Box, Lab
 from lab.waiting import wait_until
+from tests.extra_vars import extra_vars
 from tests.testinfra.browser import Browser, logged_in, serves
 
 ORDER = ("disruptive", "provisioning", "reboot")
@@ -36,20 +35,8 @@ LAB = pytest.StashKey[Lab]()
 STARTED = pytest.StashKey[float]()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--extra-vars",
-        metavar="FILE",
-        help="variables that override the inventory's: the FILE passed to ansible-playbook as --extra-vars=@FILE",
-    )
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[LAB] = Lab(Inventory.load(overrides=extra_vars(config.getoption("extra_vars"))))
-
-
-def extra_vars(path: str | None) -> dict[str, Any]:
-    return dict(DataLoader().load_from_file(str(Path(path).resolve()), trusted_as_template=True)) if path else {}
+    config.stash[LAB] = Lab(Inventory.load(overrides=extra_vars(config)))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

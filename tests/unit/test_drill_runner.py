@@ -54,6 +54,8 @@ class StubBox:
 class StubLab:
     """Two frontends, two backends, no DNS."""
 
+    ca_file = None
+
     def __init__(self, site_url: str = "", problem: str = "") -> None:
         self.site_url = site_url
         self._tiers = {
