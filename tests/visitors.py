@@ -18,7 +18,8 @@ import http.client, json, sys
 
 argument, links, answers = json.load(sys.stdin), {}, []
 for address, cookie, path in argument["visits"]:
-    link = links.setdefault(address, http.client.HTTPConnection(address, argument["port"], timeout=15))
+    connect = http.client.HTTPSConnection if argument["https"] else http.client.HTTPConnection
+    link = links.setdefault(address, connect(address, argument["port"], timeout=15))
     link.request("GET", path, headers={"Host": argument["site"]} | ({"Cookie": cookie} if cookie else {}))
     answer = link.getresponse()
     answer.read()
@@ -57,10 +58,12 @@ def digest(key: str, backend: str) -> str:
     return hashlib.sha256(f"{key}:{backend}".encode()).hexdigest()[:16]
 
 
-def visits(run: Callable[[str, Any], Any], requests: Sequence[Visit], site: str, port: int) -> list[Answer]:
+def visits(
+    run: Callable[[str, Any], Any], requests: Sequence[Visit], site: str, port: int, *, https: bool = False
+) -> list[Answer]:
     """Send the requests one after the other, over one persistent connection to each frontend."""
     rows = [[visit.frontend, f"{COOKIE}={visit.route}" if visit.route else "", visit.path] for visit in requests]
-    answers = run(ASK, {"site": site, "port": port, "visits": rows})
+    answers = run(ASK, {"site": site, "port": port, "https": https, "visits": rows})
     return [
         Answer(status, frontend or "", backend or "", next((c for c in cookies if c.startswith(f"{COOKIE}=")), ""))
         for status, frontend, backend, cookies in answers

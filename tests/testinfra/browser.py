@@ -11,6 +11,7 @@ A batch of requests is a single remote command, so a hundred requests do not tak
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shlex
 from collections.abc import Iterator, Sequence
@@ -65,7 +66,7 @@ class Answer:
     def _split_headers(response: str) -> tuple[dict[str, list[str]], str]:
         """Split a response into headers and body, skipping a leading `100 Continue`."""
         head, _, body = response.partition("\r\n\r\n")
-        if head.startswith("HTTP/1.1 1"):
+        if re.match(r"HTTP/\S+ 1", head):
             return Answer._split_headers(body)
         headers: dict[str, list[str]] = {}
         for name, _, value in (line.partition(":") for line in head.split("\r\n")[1:]):

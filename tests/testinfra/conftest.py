@@ -54,13 +54,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect tests for other persistence modes.
+    """Deselect tests for other persistence modes, and those of HTTPS if the site speaks plain HTTP.
 
     Disruptive tests run after read-only ones, and reboot tests last.
     """
-    mode = persistence(config.stash[LAB])
+    lab = config.stash[LAB]
+    mode = persistence(lab)
     others = [name for name, value in PERSISTENCE_MARKERS.items() if value != mode]
-    others += [] if config.stash[LAB].is_for_breaking else ORDER
+    others += [] if lab.is_for_breaking else ORDER
+    others += [] if lab.vars["site_is_https"] else ["tls"]
     deselected = [item for item in items if any(item.get_closest_marker(name) for name in others)]
     config.hook.pytest_deselected(items=deselected)
     items[:] = [item for item in items if item not in deselected]
@@ -69,8 +71,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_report_collectionfinish(config: pytest.Config) -> str:
     lab = config.stash[LAB]
+    modes = f"nginx_persistence is {persistence(lab)}, nginx_tls is {lab.vars['nginx_tls'] or 'off'}"
     breaking = "" if lab.is_for_breaking else "; these servers are not a lab's: tests that would stop anything, too"
-    return f"nginx_persistence is {persistence(lab)}: tests for other modes are deselected{breaking}"
+    return f"{modes}: tests for other modes are deselected{breaking}"
 
 
 def persistence(lab: Lab) -> str:

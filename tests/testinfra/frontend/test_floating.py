@@ -56,6 +56,10 @@ def homes(lab: Lab, floating: list[str]) -> dict[str, list[str]]:
     return {box.name: list(box.role("keepalived")["__keepalived_home"]) for box in lab.tier("frontends")}
 
 
+def url(lab: Lab, address: str) -> str:
+    return f"{lab.vars['site_scheme']}://{address}:{lab.site_port}/"
+
+
 def test_each_address_is_at_home(lab: Lab, floating: list[str]) -> None:
     """While all frontends work, each has its share of the users."""
     found = holders(lab, floating)
@@ -67,8 +71,8 @@ def test_requests_to_an_address_reach_its_holder(client: Box, lab: Lab, floating
     """Neighbors know where it is."""
     for name, addresses in holders(lab, floating).items():
         for address in addresses:
-            answer = client.output(f"curl -s -m {5 * SLOW} -o /dev/null -D - http://{address}:{lab.site_port}/")
-            assert f"X-Frontend: {name}\r" in f"{answer}\r"
+            answer = client.output(f"curl -s -m {5 * SLOW} -o /dev/null -D - {url(lab, address)}")
+            assert f"x-frontend: {name}\r" in f"{answer.lower()}\r"
 
 
 def test_every_frontend_tells_who_holds_an_address(
@@ -117,7 +121,7 @@ def test_a_frontend_without_nginx_gives_its_addresses_up(
         taken = sorted(address for box in others for address in held(box, floating))
         assert taken == sorted(floating)
         for address in floating:
-            assert client.run(f"curl -sf -m {5 * SLOW} -o /dev/null http://{address}:{lab.site_port}/").succeeded
+            assert client.run(f"curl -sf -m {5 * SLOW} -o /dev/null {url(lab, address)}").succeeded
     wait_until(lambda: holders(lab, floating) == homes(lab, floating), "every address is at home", FAIL_OVER_SECONDS)
 
 

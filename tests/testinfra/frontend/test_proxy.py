@@ -94,7 +94,8 @@ def test_dynamic_responses_are_not_cached(browser: Browser, frontend: Box, nginx
 def test_new_connection_routes_close_the_connection(ana: Browser, frontend: Box, nginx: Any, lab: Lab) -> None:
     """Browsers stay on a frontend while its connection is open. These routes close it, so the next request can move."""
     for route in nginx["nginx_closing_routes"]:
-        kept, closed = ana.send([Request(path=path, frontend=frontend) for path in (route, f"/conexao-nova{route}")])
+        paths = (route, f"/conexao-nova{route}")
+        kept, closed = ana.send([Request(path=path, frontend=frontend, options=["--http1.1"]) for path in paths])
         assert (kept.status, closed.status) == (200, 200)
         assert (kept.header("Connection"), closed.header("Connection")) == ("keep-alive", "close")
         assert closed.backend in lab.names("backends")

@@ -25,7 +25,8 @@ SPREAD_POINTS = 5
 @pytest.fixture(scope="session")
 def visit(client: Box, lab: Lab) -> Visits:
     """Make visits from the client machine."""
-    return lambda requested: visits(client.python, requested, lab.site_name, lab.site_port)
+    https = bool(lab.vars["site_is_https"])
+    return lambda requested: visits(client.python, requested, lab.site_name, lab.site_port, https=https)
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def login_window(lab: Lab, box: Box) -> str:
 
 
 def content_security_policy(lab: Lab, box: Box) -> str:
-    headers = box.output("curl --silent --head %s", f"http://{box.vars['nginx_addresses'][0]}:{lab.site_port}/")
+    headers = box.output("curl --silent --head %s", f"http://{box.address}:{box.vars['nginx_port']}/")
     return next(line.partition(": ")[2] for line in headers.splitlines() if line.startswith("Content-Security-Policy"))
 
 
