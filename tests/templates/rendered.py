@@ -39,7 +39,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "other subnet": {"subnet": "192.168.56"},
     "ha": {"source": "inventory/ha"},
     "tls": {"overrides": {"nginx_tls": "lab_ca", "nginx_http2": True, "nginx_hsts_seconds": 63072000}},
-    "ha with tls": {"source": "inventory/ha", "overrides": {"nginx_tls": "lab_ca"}},
 }
 SECRETS = {
     f"secret_{name}": f"secret-of-{name}-0123456789"
@@ -118,7 +117,7 @@ def inventory(variant: str = "lab") -> Inventory:
 def machines(role: str, variant: str = "lab") -> list[Machine]:
     """The first machine of each tier that has the role; with high availability also the second, a replica."""
     tiers = inventory(variant).groups
-    group, number = roles()[role], 2 if variant.startswith("ha") else 1
+    group, number = roles()[role], 2 if variant == "ha" else 1
     some = {host for tier, hosts in tiers.items() if tier != "all" for host in hosts[:number]}
     return [inventory(variant).machine(name) for name in tiers[group] if name in some]
 
