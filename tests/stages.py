@@ -22,6 +22,8 @@ from lab.inventory import ROOT
 
 PLAIN = "not provisioning and not reboot"
 ROUTE_COOKIE = "tests/testinfra/persistence/variables"
+HTTPS = "tests/testinfra/tls/variables/lab_ca.yml"
+HTTP_2 = "tests/testinfra/tls/variables/http2.yml"
 RECAP = re.compile(r"^(?:\S+ \S+ )?(\S+) +: ok=\d+ +changed=(\d+)", re.MULTILINE)
 """A machine and its number of changes. Lines of the log have the time in front."""
 
@@ -99,6 +101,19 @@ REST = [
     route_cookie("draining", "drain or spread or honoured"),
     route_cookie("fourth", "more"),
     Stage("No route cookie", [site("--tags=nginx"), pytest("testinfra", "-m", "rotation and not disruptive")]),
+    Stage("HTTPS instead of plain HTTP", [site(f"--extra-vars=@{HTTPS}")]),
+    Stage("HTTPS again: nothing changes", [site(f"--extra-vars=@{HTTPS}")], Path(".lab/log/test.log")),
+    Stage("HTTPS: verify", [pytest("testinfra", "-m", f"not disruptive and {PLAIN}", "--extra-vars", HTTPS)]),
+    Stage("HTTPS: the page in the browser", [pytest("browser", "-m", "not disruptive", "--extra-vars", HTTPS)]),
+    Stage("HTTPS: a renewal under load", [pytest("testinfra", "-m", "tls and provisioning", "--extra-vars", HTTPS)]),
+    Stage(
+        "HTTPS: HTTP/2 and HSTS",
+        [
+            site("--tags=nginx", f"--extra-vars=@{HTTP_2}"),
+            pytest("testinfra", "-m", "tls and not disruptive", "--extra-vars", HTTP_2),
+        ],
+    ),
+    Stage("Plain HTTP again", [site(), pytest("testinfra", "-m", f"not disruptive and {PLAIN}")]),
 ]
 DOWN = Stage("Remove the lab", ["make down"])
 HA_DRILLS = "mysql1-power dns1-power frontend1-power redis-restart"

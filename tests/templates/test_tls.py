@@ -26,6 +26,7 @@ OPENSSL = "openssl s_client -connect {address}:443 -servername {site} -CAfile {f
 def config(name: str, **variables: Any) -> str:
     """A frontend's nginx.conf, with paths of its own: several share the container."""
     own = {"nginx_tls": "lab_ca", "nginx_addresses": [FRONTENDS[name]], "__nginx_tls_folder": FOLDER, **variables}
+    own["nginx_floating_addresses"] = {"www20": FRONTENDS["frontend2"]}
     machine = inventory("ha").machine(name).role("nginx", **own)
     rendered = machine.render(ROLES / "nginx" / "templates" / "nginx.conf.j2")
     return re.sub(r"(?m)^(pid|error_log) [^ ;]+", rf"\1 {FOLDER}/{name}.\1", rendered)
@@ -108,6 +109,12 @@ def test_machines_may_ask_a_frontend_in_plain_http(bench: Workbench) -> None:
     """Other frontends ask who holds an address, and deployments whether it reaches a backend. Here it reaches none."""
     assert curl(bench, f"http://{SITE}/status/frontend")[0] == 200
     assert curl(bench, f"http://{SITE}/status/backend1")[0] in (502, 504)
+
+
+def test_a_frontend_tells_who_holds_a_floating_address(bench: Workbench) -> None:
+    """It asks the holder in plain HTTP, which knows no certificate, and answers over HTTPS."""
+    answer = shell(bench, f"curl -s --cacert {FOLDER}/ca.crt --connect-to ::127.0.1.1: https://{SITE}/status/www20")
+    assert answer == '{"frontend":"frontend2"}'
 
 
 def test_plain_http_to_the_port_of_https_is_a_bad_request(bench: Workbench) -> None:
