@@ -129,6 +129,14 @@ bench-lab: tools # how long the commands take; replaces the running lab
 test-vagrant: tools # with virtual machines; without KVM they are emulated, which takes hours. PHASES="box up …"
 	@providers/vagrant/test $(PHASES)
 
+.PHONY: test-https
+test-https: tools # the lab that is up with HTTPS, and back to plain HTTP; after make verify
+	@python -m tests.stages --https
+
+.PHONY: test-exercises
+test-exercises: tools # solves all exercises on the lab that is up, right and wrong
+	@$(USE) pytest -q tests/exercises
+
 .PHONY: test-production
 test-production: tools workbench # docs/production.md, typed on servers that the lab did not make
 	@pytest -q tests/production
