@@ -86,5 +86,6 @@ class Cloud:
         settings = yaml.safe_load((PROVIDER / "settings.yml").read_text(encoding="utf-8"))
         options = [option for option in settings["provider_options"] if not option.startswith("--network")]
         networks = [f"--network={network}:ip={net}.{self.servers[name]}" for network, (net, _) in NETWORKS.items()]
-        names = [f"--name=revezamento-cloud-{name}", f"--hostname=server-{self.servers[name]}", f"--label={LABEL}"]
+        # Podman mounts /etc/hostname, so that the role could not rename the machine.
+        names = [f"--name=revezamento-cloud-{name}", f"--hostname={name}", f"--label={LABEL}"]
         run(*podman("run", "--detach", *names, *networks, *options, image))

@@ -107,15 +107,15 @@ def test_a_release_is_deployed_and_rolled_back(site: Site, maria: dict[str, str]
     """The user stays logged in."""
     address, browser = www(site, "dns1")[0], Browser()
     assert browser.open(address, "/login", maria)[0] == 200
-    former = browser.open(address, "/status")[1]["release"]
+    former = browser.open(address, "/status")[1]["versao"]
     module = site.tree / "app" / "revezamento" / "__init__.py"
     module.write_text(module.read_text(encoding="utf-8") + "\n# A change.\n", encoding="utf-8")
     site.type("LAB_INVENTORY=inventory/production make deploy")
-    deployed = {browser.open(address, "/status")[1]["release"] for _ in range(6)}
+    deployed = {browser.open(address, "/status")[1]["versao"] for _ in range(6)}
     assert len(deployed) == 1
     assert deployed != {former}
     site.type("LAB_INVENTORY=inventory/production make rollback")
-    assert {browser.open(address, "/status")[1]["release"] for _ in range(6)} == {former}
+    assert {browser.open(address, "/status")[1]["versao"] for _ in range(6)} == {former}
     assert browser.open(address, "/perfil")[0] == 200
 
 
