@@ -130,7 +130,6 @@ HA = [
     Stage("Provision it again: nothing changes", ["make provision"], Path(".lab/log/provision.log")),
     Stage("Verify its tiers", [use(f"pytest -q {HA_TESTS} -m 'not disruptive and {PLAIN}'")]),
     Stage("Drills: each tier loses a machine", [use(f"python -m drills {HA_DRILLS} --seed=1 --before=3 --after=4")]),
-    Stage("The exercise about it", [pytest("exercises", "-k", "any_machine")]),
     Stage("Remove it", ["make down"]),
 ]
 BOXES = Stage("Vagrant's boxes: built, checked, booted", ["make test-box"])
