@@ -12,7 +12,7 @@ from bench.arms import arms
 from bench.measure import Run, generators, run
 from bench.report import table
 from lab.inventory import ROOT, Inventory
-from lab.machines import Lab
+from lab.machines import SERVERS_IN_USE, Lab
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     options = parser.parse_args()
     lab = Lab(Inventory.load())
     if not lab.is_for_breaking:
-        sys.exit("error: this inventory is no lab, and its servers have users. Remedy: make up, then make bench")
+        sys.exit(f"error: {SERVERS_IN_USE}")
     try:
         with generators(lab):
             chosen = [arm for arm in arms(lab) if options.only in arm.name]

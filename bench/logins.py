@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.ranks import mann_whitney
 from lab.inventory import Inventory
-from lab.machines import Lab
+from lab.machines import SERVERS_IN_USE, Lab
 
 TIMINGS = 500
 SIGNIFICANT = 0.01
@@ -59,8 +59,8 @@ def main() -> None:
     options = parser.parse_args()
     lab = Lab(Inventory.load())
     try:
-        if "lab_subnet" not in lab.vars:
-            sys.exit("error: this inventory is no lab, and its servers have users. Remedy: make up, then repeat this")
+        if not lab.is_for_breaking:
+            sys.exit(f"error: {SERVERS_IN_USE}")
         backend = lab[options.backend] if options.backend else lab.tier("backends")[0]
         argument = {
             "address": backend.address,

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from drills import expectations, report
 from drills.accounts import accounts
-from drills.catalogue import UnknownDrill, catalogue, select
+from drills.catalogue import catalogue, select
 from drills.load import MAX_REQUESTS_PER_SECOND
-from drills.runner import Outcome, Runner, Settings, UnhealthyLab, refuse_unless_healthy
-from lab.inventory import ROOT, Inventory
+from drills.runner import Outcome, Runner, Settings, on_the_lab, refuse_unless_healthy
+from lab.inventory import ROOT
 from lab.machines import Lab
-from lab.power import ProviderError, provider_of
+from lab.power import provider_of
 
 RANDOM_SECONDS = 600
 MAX_EVENTS = 10
@@ -51,17 +51,7 @@ def main() -> int:
         folder=ROOT / ".lab" / "drills" / f"{datetime.now():%Y%m%d-%H%M%S}-{name}",
         ca_file=options.ca_file,
     )
-    lab = Lab(Inventory.load())
-    try:
-        return _run(lab, selection, settings, only_list=options.list)
-    except (UnknownDrill, UnhealthyLab, ProviderError, expectations.InvalidExpectation, AssertionError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the fault was undone", file=sys.stderr)
-        return 130
-    finally:
-        lab.close()
+    return on_the_lab(lambda lab: _run(lab, selection, settings, only_list=options.list))
 
 
 def _run(lab: Lab, selection: str, settings: Settings, *, only_list: bool) -> int:
@@ -72,8 +62,6 @@ def _run(lab: Lab, selection: str, settings: Settings, *, only_list: bool) -> in
         return 0
     if selection != "random":
         select(catalogue(lab, provider_of([]), settings.folder), selection)  # refuses a typing error at once
-    if not lab.is_for_breaking:
-        raise ProviderError("this inventory is no lab's, and its servers have users. Remedy: make up, then make drill")
     refuse_unless_healthy(lab)
     drills = catalogue(lab, provider_of(lab.names("all")), settings.folder)
     selected = [] if selection == "random" else select(drills, selection)

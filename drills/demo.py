@@ -16,11 +16,11 @@ from drills import expectations, report
 from drills.accounts import accounts
 from drills.catalogue import Drill, catalogue
 from drills.oracle import Metrics
-from drills.runner import Outcome, Runner, Settings, UnhealthyLab, refuse_unless_healthy
-from lab.inventory import ROOT, Inventory
+from drills.runner import Outcome, Runner, Settings, on_the_lab, refuse_unless_healthy
+from lab.inventory import ROOT
 from lab.language import Language, language
 from lab.machines import Lab
-from lab.power import ProviderError, provider_of
+from lab.power import provider_of
 
 USERS, RATE = 30, 60
 BEFORE_SECONDS, AFTER_SECONDS = 4, 3
@@ -113,17 +113,7 @@ def _say(*sentences: str) -> None:
 
 def main() -> int:
     """Play the show; return 2 if it could not begin."""
-    lab = Lab(Inventory.load())
-    try:
-        return play(lab, language())
-    except (UnhealthyLab, ProviderError, AssertionError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the fault was undone", file=sys.stderr)
-        return 130
-    finally:
-        lab.close()
+    return on_the_lab(lambda lab: play(lab, language()))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,17 +17,19 @@ from random import Random
 
 from drills import events as event_log
 from drills.browser import Browser, Site
-from drills.catalogue import Drill
+from drills.catalogue import Drill, UnknownDrill
 from drills.events import Event
-from drills.expectations import Expectation
+from drills.expectations import Expectation, InvalidExpectation
 from drills.fault import Fault
 from drills.load import Load
 from drills.oracle import Metrics, Phases, Topology, Verdict, full_redundancy_at, judge, measure
 from drills.resolver import Resolve, Resolver
 from drills.virtual_user import VirtualUser
 from lab.health import unhealthy
+from lab.inventory import Inventory
 from lab.logs import ERROR_LOG
-from lab.machines import Box, Lab
+from lab.machines import SERVERS_IN_USE, Box, Lab
+from lab.power import ProviderError
 from lab.waiting import SLOW
 
 POLL_SECONDS = 0.5
@@ -266,8 +269,25 @@ def pages(folder: Path) -> list[str]:
     return ["/" if name == "index.html" else f"/{name}" for name in names]
 
 
+def on_the_lab(play: Callable[[Lab], int]) -> int:
+    """Run a program of drills; return its result, 2 if it could not run, or 130 after Ctrl-C."""
+    lab = Lab(Inventory.load())
+    try:
+        return play(lab)
+    except (UnknownDrill, UnhealthyLab, ProviderError, InvalidExpectation, AssertionError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the fault was undone", file=sys.stderr)
+        return 130
+    finally:
+        lab.close()
+
+
 def refuse_unless_healthy(lab: Lab) -> None:
-    """Raise `UnhealthyLab` unless every machine answers and runs its units."""
+    """Raise `UnhealthyLab` unless this is a lab, and every machine answers and runs its units."""
+    if not lab.is_for_breaking:
+        raise UnhealthyLab(SERVERS_IN_USE)
     if problems := unhealthy(lab):
         lines = "\n".join(f"  {name}: {problem}" for name, problem in problems.items())
         raise UnhealthyLab(f"a drill needs a healthy lab, and these machines are not:\n{lines}\nNext: make status")

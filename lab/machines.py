@@ -35,6 +35,10 @@ SILENCE_SECONDS = 15 * SLOW
 """A connection that is silent for this long is dead: its machine was switched off."""
 
 
+SERVERS_IN_USE = "this inventory is no lab's, and its servers have users. Remedy: make up, then the same command"
+"""Why a command that stops or loads machines refuses an inventory."""
+
+
 @dataclass
 class Box:
     """One machine, as a member of `tiers`: `Lab.tier` returns boxes of that tier alone.

@@ -42,6 +42,11 @@ def logged(requests: list[Request], outages: list[Outage]) -> dict[str, int]:
     }
 
 
+def said(answers: Answers, away: str) -> dict[str, float]:
+    """The student's statuses while a service was away, by kind of request."""
+    return {kind: answers.number(f"{away}_{kind}") for kind in PATHS}
+
+
 def agrees(said: Mapping[str, float], statuses: Mapping[str, int]) -> bool:
     return set(statuses) == set(PATHS) and said == statuses
 
@@ -51,13 +56,7 @@ def test_redis_was_stopped(redis_outages: list[Outage], found: Found) -> None:
 
 
 def test_redis_away(answers: Answers, requests: list[Request], redis_outages: list[Outage], found: Found) -> None:
-    said = {
-        "page": answers.number("redis_page"),
-        "status": answers.number("redis_status"),
-        "profile": answers.number("redis_profile"),
-        "login": answers.number("redis_login"),
-    }
-    assert agrees(found(said), logged(requests, redis_outages))
+    assert agrees(found(said(answers, "redis")), logged(requests, redis_outages))
 
 
 def test_mysql_was_stopped(mysql_outages: list[Outage], found: Found) -> None:
@@ -65,13 +64,7 @@ def test_mysql_was_stopped(mysql_outages: list[Outage], found: Found) -> None:
 
 
 def test_mysql_away(answers: Answers, requests: list[Request], mysql_outages: list[Outage], found: Found) -> None:
-    said = {
-        "page": answers.number("mysql_page"),
-        "status": answers.number("mysql_status"),
-        "profile": answers.number("mysql_profile"),
-        "login": answers.number("mysql_login"),
-    }
-    assert agrees(found(said), logged(requests, mysql_outages))
+    assert agrees(found(said(answers, "mysql")), logged(requests, mysql_outages))
 
 
 def test_the_session_is_the_same(

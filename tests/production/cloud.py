@@ -52,6 +52,10 @@ class Cloud:
 
     def create(self, public_key: str) -> None:
         self.remove()
+        # destroy.yml restores what the host was like before its first network, as after a lab.
+        before = ROOT / ".lab" / "ip_forward"
+        if not before.exists():
+            before.write_text(Path("/proc/sys/net/ipv4/ip_forward").read_text(encoding="utf-8"), encoding="utf-8")
         images = {release: self._image(release, public_key) for release in ("bookworm", "trixie")}
         for name, (subnet, options) in NETWORKS.items():
             run(*podman("network", "create", f"--label={LABEL}", f"--subnet={subnet}.0/24", *options, name))
@@ -66,6 +70,8 @@ class Cloud:
             run(*podman("network", "rm", *found))
         if found := run(*podman("images", "--quiet", f"--filter=label={LABEL}=image")).split():
             run(*podman("rmi", "--force", *dict.fromkeys(found)))
+        if not run(*podman("ps", "--all", "--quiet")).split():
+            run(str(ROOT / "lab" / "play"), "down", "--inventory=inventory/lab", "providers/podman/destroy.yml")
 
     def _image(self, release: str, public_key: str) -> str:
         root = podman()[:-1]

@@ -55,6 +55,7 @@ class StubLab:
     """Two frontends, two backends, no DNS."""
 
     ca_file = None
+    is_for_breaking = True
 
     def __init__(self, site_url: str = "", problem: str = "") -> None:
         self.site_url = site_url
@@ -222,3 +223,10 @@ def test_an_unhealthy_lab_is_refused() -> None:
     refuse_unless_healthy(cast("Lab", StubLab()))
     with pytest.raises(UnhealthyLab, match=r"frontend1: .*no route to host\n(?s:.*)Next: make status"):
         refuse_unless_healthy(cast("Lab", StubLab(problem="no route to host")))
+
+
+def test_servers_with_users_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever runs drills begins with this."""
+    monkeypatch.setattr(StubLab, "is_for_breaking", False)
+    with pytest.raises(UnhealthyLab, match="its servers have users"):
+        refuse_unless_healthy(cast("Lab", StubLab()))
