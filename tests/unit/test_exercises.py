@@ -67,8 +67,12 @@ def test_every_page_has_the_same_parts(exercise: Exercise) -> None:
 @ALL
 def test_every_answer_is_read_by_the_check(exercise: Exercise) -> None:
     """A question that nobody reads is not worth an answer, and a check that asks for another key gives no point."""
-    keys = re.findall(r'answers\.\w+\("([a-z0-9_]+)"\)', exercise.module.read_text(encoding="utf-8"))
-    assert set(keys) == set(exercise.questions("en")) == set(exercise.questions("pt"))
+    read = re.findall(r'answers\.\w+\(f?"([a-z0-9_{}]+)"\)', exercise.module.read_text(encoding="utf-8"))
+    patterns = {re.sub(r"{\w+}", "[a-z]+", key) for key in read}
+    questions = set(exercise.questions("en"))
+    assert questions == set(exercise.questions("pt"))
+    assert {key for key in questions if not any(re.fullmatch(pattern, key) for pattern in patterns)} == set()
+    assert {pattern for pattern in patterns if not any(re.fullmatch(pattern, key) for key in questions)} == set()
 
 
 @ALL
