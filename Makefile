@@ -129,9 +129,9 @@ bench-lab: tools # how long the commands take; replaces the running lab
 test-vagrant: tools # with virtual machines; without KVM they are emulated, which takes hours. PHASES="box up …"
 	@providers/vagrant/test $(PHASES)
 
-.PHONY: test-https
-test-https: tools # the lab that is up with HTTPS, and back to plain HTTP; after make verify
-	@python -m tests.stages --https
+.PHONY: test-modes
+test-modes: tools # the lab that is up with HTTPS and other shares of the backends, and back; after make verify
+	@python -m tests.stages --modes
 
 .PHONY: test-exercises
 test-exercises: tools # solves all exercises on the lab that is up, right and wrong

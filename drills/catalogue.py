@@ -25,7 +25,7 @@ from drills.zone import ZoneChange
 from lab.machines import Lab
 from lab.power import Provider
 
-SHORT = ("backend-kill", "frontend-kill", "backend-power", "frontend-power", "redis-restart", "deploy", "deploy-late")
+SHORT = ("backend-kill", "frontend-kill", "backend-power", "frontend-power", "redis-restart", "deploy")
 """The kinds of `short`, each on one machine; the negative controls are in it as well."""
 
 RANDOM_FAULTS = ("kill", "freeze", "power", "cut", "mute", "restart", "crashloop")

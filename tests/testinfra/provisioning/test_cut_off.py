@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,20 +92,26 @@ CASES = [
 ALL_VARIABLES = {name: value for case in CASES for name, value in case.variables.items()}
 
 
-@pytest.fixture(scope="module")
-def effective_values(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[str, str]]]:
-    """Each daemon's value after the interrupted run and after the next one."""
-    log = tmp_path_factory.mktemp("cut_off") / "ansible.log"
+def interrupt(case: Case, log: Path) -> None:
+    """Run one role with the changed setting until it comes to its daemon."""
     at_daemon = {
         "CUT_OFF_AT": "daemon",
         "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
         "ANSIBLE_CALLBACKS_ENABLED": "cut_off",
     }
+    part = (f"--tags={case.role}", f"--limit={case.tier}")
+    code = run_playbook("site.yml", *part, variables=case.variables, environment=at_daemon, log=log)
+    assert code == -signal.SIGKILL, f"{case.role} was not interrupted at its daemon:\n{tail(log)}"
+
+
+@pytest.fixture(scope="module")
+def effective_values(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[str, str]]]:
+    """Each daemon's value after the interrupted run and after the next one."""
+    folder = tmp_path_factory.mktemp("cut_off")
+    log = folder / "ansible.log"
     try:
-        for case in CASES:
-            part = (f"--tags={case.role}", f"--limit={case.tier}")
-            code = run_playbook("site.yml", *part, variables=case.variables, environment=at_daemon, log=log)
-            assert code == -signal.SIGKILL, f"{case.role} was not interrupted at its daemon:\n{tail(log)}"
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda case: interrupt(case, folder / f"{case.role}.log"), CASES))
         before = {case.role: case.effective_value(lab, lab.tier(case.tier)[0]) for case in CASES}
         assert run_playbook("site.yml", variables=ALL_VARIABLES, log=log) == 0, tail(log)
         yield {case.role: (before[case.role], case.effective_value(lab, lab.tier(case.tier)[0])) for case in CASES}
