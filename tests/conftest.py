@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import compiled
 from tests.workbench import Workbench, WorkbenchError
+
+compiled.keep()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -53,38 +54,56 @@ def machine(disk: Path, folder: Path, *firmware: str) -> Iterator[int]:
             process.kill()
 
 
-@pytest.mark.parametrize("firmware", ["bios", "uefi"])
-def test_it_boots_and_answers(boxes: Boxes, disk: Path, tmp_path: Path, home: Path, firmware: str) -> None:
-    """Vagrant's own key logs in as `vagrant`, who may use sudo. Nothing failed while it booted."""
+SCRIPT = """
+set -eu
+systemctl is-system-running --wait
+test -d /sys/firmware/efi && echo uefi || echo bios
+sudo id --user
+ls /sys/class/net
+findmnt --noheadings --output FSTYPE,SIZE /
+"""
+
+
+def boot(firmware: str, disk: Path, folder: Path, vagrant_key: Path) -> str:
+    """What the machine prints when Vagrant's own key has logged in as `vagrant`, who may use sudo."""
     options = []
     if firmware == "uefi":
-        variables = tmp_path / "variables"
+        variables = folder / "variables"
         variables.write_bytes((FIRMWARE / "OVMF_VARS_4M.fd").read_bytes())
         drive = "if=pflash,format=raw"
         code = FIRMWARE / "OVMF_CODE_4M.fd"
         options = ["-drive", f"{drive},readonly=on,file={code}", "-drive", f"{drive},file={variables}"]
-    key = tmp_path / "key"
-    key.write_bytes((home / "insecure_private_key").read_bytes())
+    key = folder / "key"
+    key.write_bytes(vagrant_key.read_bytes())
     key.chmod(0o600)
-    script = """
-        set -eu
-        systemctl is-system-running --wait
-        test -d /sys/firmware/efi && echo uefi || echo bios
-        sudo id --user
-        ls /sys/class/net
-        findmnt --noheadings --output FSTYPE,SIZE /
-    """
-    with machine(disk, tmp_path, *options) as port:
+    with machine(disk, folder, *options) as port:
         ssh = ["ssh", "-F", "none", "-i", str(key), "-p", str(port), "-o", "BatchMode=yes", "-o", "ConnectTimeout=20"]
-        ssh += ["-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={tmp_path / 'known'}", "vagrant@127.0.0.1"]
+        ssh += ["-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={folder / 'known'}", "vagrant@127.0.0.1"]
         deadline = time.monotonic() + BOOT_SECONDS
         while True:
-            answer = subprocess.run([*ssh, script], capture_output=True, text=True, check=False)
+            answer = subprocess.run([*ssh, SCRIPT], capture_output=True, text=True, check=False)
             if answer.returncode != 255:
-                break
+                return answer.stdout + answer.stderr
             if time.monotonic() > deadline:
-                console = (tmp_path / "console").read_text(encoding="utf-8", errors="replace")
-                pytest.fail(f"no answer: {answer.stderr}\n{console[-3000:]}")
+                console = (folder / "console").read_text(encoding="utf-8", errors="replace")
+                return f"no answer: {answer.stderr}\n{console[-3000:]}"
             time.sleep(2)
-    assert answer.stdout.split()[:5] == ["running", firmware, "0", "eth0", "eth1"], answer.stdout + answer.stderr
-    assert answer.stdout.split()[5:8] == ["lo", "ext4", "5.8G"]
+
+
+@pytest.fixture(scope="module")
+def printed(disk: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """By firmware; both machines boot at the same time."""
+    key = home / "insecure_private_key"
+    with ThreadPoolExecutor() as pool:
+        booting = {
+            firmware: pool.submit(boot, firmware, disk, tmp_path_factory.mktemp(firmware), key)
+            for firmware in ("bios", "uefi")
+        }
+    return {firmware: machine.result() for firmware, machine in booting.items()}
+
+
+@pytest.mark.parametrize("firmware", ["bios", "uefi"])
+def test_it_boots_and_answers(printed: dict[str, str], firmware: str) -> None:
+    """Nothing failed while it booted."""
+    words = printed[firmware].split()
+    assert words[:8] == ["running", firmware, "0", "eth0", "eth1", "lo", "ext4", "5.8G"], printed[firmware]

@@ -185,7 +185,7 @@ def test_verify_fails_with_either_suite(verify: Tree, codes: dict[str, str], suc
     assert done.stdout.splitlines() == steps
 
 
-@pytest.mark.parametrize("suite", ["tests/testinfra", "tests/browser"])
+@pytest.mark.parametrize("suite", ["tests/testinfra/client", "tests/browser"])
 def test_both_suites_know_the_markers(suite: str) -> None:
     """pytest refuses a marker in `-m` that no suite of the run has registered."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-m", "not disruptive and not reboot", suite]
