@@ -92,14 +92,14 @@ CASES = [
 ALL_VARIABLES = {name: value for case in CASES for name, value in case.variables.items()}
 
 
-def interrupt(case: Case, log: Path) -> None:
-    """Run one role with the changed setting until it comes to its daemon."""
+def interrupt(lab: Lab, case: Case, log: Path) -> None:
+    """Run one role on one machine, with the changed setting, until it comes to its daemon."""
     at_daemon = {
         "CUT_OFF_AT": "daemon",
         "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
         "ANSIBLE_CALLBACKS_ENABLED": "cut_off",
     }
-    part = (f"--tags={case.role}", f"--limit={case.tier}")
+    part = (f"--tags={case.role}", f"--limit={lab.tier(case.tier)[0].name}")
     code = run_playbook("site.yml", *part, variables=case.variables, environment=at_daemon, log=log)
     assert code == -signal.SIGKILL, f"{case.role} was not interrupted at its daemon:\n{tail(log)}"
 
@@ -109,14 +109,15 @@ def effective_values(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """Each daemon's value after the interrupted run and after the next one."""
     folder = tmp_path_factory.mktemp("cut_off")
     log = folder / "ansible.log"
+    limit = "--limit=" + ",".join(lab.tier(case.tier)[0].name for case in CASES)
     try:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda case: interrupt(case, folder / f"{case.role}.log"), CASES))
+            list(pool.map(lambda case: interrupt(lab, case, folder / f"{case.role}.log"), CASES))
         before = {case.role: case.effective_value(lab, lab.tier(case.tier)[0]) for case in CASES}
-        assert run_playbook("site.yml", variables=ALL_VARIABLES, log=log) == 0, tail(log)
+        assert run_playbook("site.yml", limit, variables=ALL_VARIABLES, log=log) == 0, tail(log)
         yield {case.role: (before[case.role], case.effective_value(lab, lab.tier(case.tier)[0])) for case in CASES}
     finally:
-        assert run_playbook("site.yml", log=log) == 0, tail(log)
+        assert run_playbook("site.yml", limit, log=log) == 0, tail(log)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.role)
