@@ -82,6 +82,10 @@ rollback: tools # to the previous release, or to RELEASE=…
 upgrade: tools ## install Debian's updates, one machine at a time: REBOOT=always
 	@$(USE) $(PLAYBOOK) $(if $(REBOOT),--extra-vars 'upgrade_reboot=$(REBOOT)') ansible/upgrade.yml
 
+.PHONY: rotate
+rotate: tools # new secrets instead of all present ones, while users are served
+	@$(USE) $(PLAYBOOK) ansible/rotate-secrets.yml
+
 .PHONY: snapshot
 snapshot: tools ## save the state of all machines, also as NAME=…
 	@$(CHECK_SNAPSHOT)

@@ -98,6 +98,7 @@ def catalogue(lab: Lab, provider: Provider, folder: Path) -> list[Drill]:
     add("provision", "provision", provision)
     always = {"upgrade_reboot": "always"}
     add("upgrade", "upgrade", partial(RollingPlaybook, *lab, playbook="upgrade.yml", variables=always, folder=folder))
+    add("rotate", "rotate", partial(RollingPlaybook, *lab, playbook="rotate-secrets.yml", variables={}, folder=folder))
     if nameservers := lab.tier("dns"):
         add("nameserver-change", "nameserver-change", partial(ZoneChange, *nameservers, folder=folder))
     add("control-no-next", "control-no-next", partial(NoNextUpstream, frontends, backends[0]))

@@ -46,6 +46,10 @@ options:
     description: Always reload.
     type: bool
     default: false
+  restart:
+    description: Always restart.
+    type: bool
+    default: false
 """
 
 RETURN = r"""
@@ -197,8 +201,7 @@ class Daemon:
         else:
             started = started_at(self.state["InactiveExitTimestamp"])
             late = {kind for kind, paths in files.items() if changed_since(paths, started)}
-        if self.module.params["reload"]:
-            late.add("reload")
+        late |= {kind for kind in ("restart", "reload") if self.module.params[kind]}
         return "restart" if "restart" in late else "reload" if "reload" in late else ""
 
     def act(self, action: str) -> None:
@@ -258,6 +261,7 @@ def main() -> None:
             "sandbox": {"type": "bool", "default": False},
             "stop_first": {"type": "list", "elements": "str", "default": []},
             "reload": {"type": "bool", "default": False},
+            "restart": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

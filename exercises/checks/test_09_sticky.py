@@ -19,7 +19,7 @@ VISITORS = 60
 
 def digest(lab: Lab, backend: str) -> str:
     """The value of the cookie `route` for a backend."""
-    key = lab.tier("frontends")[0].role("nginx")["nginx_route_key"]
+    key = lab.tier("frontends")[0].role("nginx")["nginx_route_keys"][0]
     return hashlib.sha256(f"{key}:{backend}".encode()).hexdigest()[:16]
 
 

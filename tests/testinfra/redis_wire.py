@@ -68,7 +68,7 @@ def as_admin(redis: Box) -> list[str]:
 def as_account(redis: Box, name: str) -> list[str]:
     """The AUTH command for one of the accounts."""
     (account,) = (account for account in redis.role("redis")["redis_accounts"] if account["name"] == name)
-    return ["AUTH", name, account["password"]]
+    return ["AUTH", name, account["passwords"][0]]
 
 
 def refusal(reply: Any) -> str:

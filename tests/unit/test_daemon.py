@@ -25,6 +25,7 @@ class Systemd:
             "sandbox": False,
             "stop_first": [],
             "reload": False,
+            "restart": False,
         }
         self.check_mode = False
         self.is_active, self.boots, self.started, self.enabled = False, 0, 0.0, False

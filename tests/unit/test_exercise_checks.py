@@ -273,7 +273,7 @@ def test_dead_frontend(misses: Misses, lab: Lab, monkeypatch: pytest.MonkeyPatch
 
 def test_sticky(misses: Misses, lab: Lab) -> None:
     """The visitor was on backend1 until it stopped after 20 s, and then on backend2."""
-    key = lab.tier("frontends")[0].role("nginx")["nginx_route_key"]
+    key = lab.tier("frontends")[0].role("nginx")["nginx_route_keys"][0]
     spread = ["backend1"] * 22 + ["backend2"] * 18 + ["backend3"] * 20
     requests = [request(1, path="/status", agent="visitor", backends=(name,)) for name in spread]
     for start, backend in ((5, "backend1"), (22, "backend2"), (52, "backend2")):

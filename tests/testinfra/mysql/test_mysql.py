@@ -35,7 +35,8 @@ REFUSED = {ACCESS_DENIED, HOST_NOT_ALLOWED, DATABASE_DENIED, TABLE_DENIED, COLUM
 
 def account(mysql: Box, number: int) -> dict[str, str]:
     """Name and password of one of the inventory's accounts: 0 is the app's, 1 its administrator's."""
-    return dict(mysql.vars["mysql_accounts"][number])
+    found = mysql.vars["mysql_accounts"][number]
+    return {"name": found["name"], "password": found["passwords"][0]}
 
 
 def sql(source: Box, mysql: Box, user: str, password: str, *statements: str) -> list[Any]:

@@ -32,7 +32,7 @@ def visit(client: Box, lab: Lab) -> Visits:
 @pytest.fixture(scope="session")
 def genuine(lab: Lab, nginx: Any) -> dict[str, str]:
     """The cookie value of each backend, derived from the key."""
-    return {name: digest(nginx["nginx_route_key"], name) for name in lab.names("backends")}
+    return {name: digest(nginx["nginx_route_keys"][0], name) for name in lab.names("backends")}
 
 
 @pytest.fixture(scope="session")

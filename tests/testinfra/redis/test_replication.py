@@ -30,7 +30,7 @@ def a_backend(lab: Lab) -> Box:
 def ask_sentinel(backend: Box, member: Box, *commands: list[str]) -> list[Any]:
     """Replies of a member's Sentinel to commands of the account that Sentinels use among themselves."""
     settings = member.role("sentinel")
-    login = ["AUTH", "sentinel", settings["sentinel_password"]]
+    login = ["AUTH", "sentinel", settings["sentinel_passwords"][0]]
     return run_commands(backend, member, login, *commands, port=settings["sentinel_port"])[1:]
 
 
