@@ -82,7 +82,9 @@ def write(path: Path, text: str) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m lab.new_secrets", description="Make new secrets beside the present.")
+    parser = argparse.ArgumentParser(
+        prog="python -m lab.new_secrets", description="Make new secrets beside the present."
+    )
     parser.add_argument("--done", action="store_true", help="forget the ones before")
     parser.add_argument("path", type=Path, help="the folder of the lab's secrets, or a decrypted vault")
     options = parser.parse_args()

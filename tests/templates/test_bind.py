@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
+from base64 import b64decode
 
 import dns.reversename
 import dns.zone
 import pytest
 from zone_serial import zone_serial
 
-from tests.templates.rendered import SECRETS, VARIANTS, files, inventory, machines, template_tasks, text
+from lab.inventory import Inventory
+from tests.templates.rendered import SECRETS, VARIANTS, File, files, inventory, machines, template_tasks, text
 
 
 def records(zone: dns.zone.Zone, name: str, kind: str = "A") -> list[str]:
@@ -82,9 +83,13 @@ def test_the_primary_transfers_with_the_key_only_and_notifies_the_secondaries() 
     zones = config.split("\nzone ")[1:]
     assert re.findall("allow-transfer .*", config.split("\nzone ")[0]) == ["allow-transfer { none; };"]
     for zone in zones:
-        assert re.findall("allow-transfer .*", zone) == ["allow-transfer { key transfer; };"]
-        assert f"{inventory('ha').machine('dns2').address} key transfer; " in zone
+        assert re.findall("allow-transfer .*", zone) == ["allow-transfer { transfer; };"]
+        assert "also-notify { others; };" in zone
         assert "type primary;" in zone
+    key, told = text("bind", "transfer.key.j2", "ha", "dns1"), inventory("ha").machine("dns2").address
+    (name,) = re.findall("^key (.*) {", key, re.MULTILINE)
+    assert f"acl transfer {{ key {name}; }};" in key
+    assert f"primaries others port 53 {{ {told} key {name}; }};" in key
 
 
 def test_a_secondary_transfers_to_nobody() -> None:
@@ -93,19 +98,37 @@ def test_a_secondary_transfers_to_nobody() -> None:
     assert re.findall('^zone "(.*)"', config, re.MULTILINE) == re.findall('^zone "(.*)"', primary, re.MULTILINE)
     assert re.findall("allow-transfer .*", config) == ["allow-transfer { none; };"]
     assert config.count("type secondary;") == config.count("\nzone ")
-    assert config.count(f"{{ {inventory('ha').machine('dns1').address} key transfer; }}") == config.count("\nzone ")
+    assert config.count("primaries { others; };") == config.count("\nzone ")
+    asked = re.findall("^primaries .*{ (.*) key .*;", text("bind", "transfer.key.j2", "ha", "dns2"), re.MULTILINE)
+    assert asked == [inventory("ha").machine("dns1").address]
     assert {*re.findall("max-re.*-time (.*);", config)} == {"5"}
+
+
+def transfer_keys(name: str, *, former: str = "") -> tuple[dict[str, str], File]:
+    """The secrets in a name server's file of keys, by the names of the keys, and the file."""
+    inventory = Inventory.load("inventory/ha", overrides=SECRETS | {"previous_secrets": {"dns_transfer": former}})
+    file = next(file for file in files(inventory.machine(name), "bind") if file.src == "transfer.key.j2")
+    found = re.findall(r'^key (\S+) {.*?secret "(.*?)"', file.text, re.MULTILINE | re.DOTALL)
+    return {name: b64decode(secret).decode() for name, secret in found}, file
 
 
 def test_the_key_is_the_same_everywhere_and_only_named_reads_it() -> None:
     """Whoever has the key can copy the zones."""
-    keys = [
-        next(file for file in files(inventory("ha").machine(name), "bind") if file.src == "transfer.key.j2")
-        for name in ("dns1", "dns2")
-    ]
-    assert keys[0].text == keys[1].text
-    assert b64encode(SECRETS["secret_dns_transfer"].encode()).decode() in keys[0].text
-    assert not keys[0].world_readable
+    (first, file), (second, _) = (transfer_keys(name) for name in ("dns1", "dns2"))
+    assert first == second
+    assert list(first.values()) == [SECRETS["secret_dns_transfer"]]
+    assert not file.world_readable
+
+
+def test_a_new_key_is_valid_beside_the_one_before_and_used() -> None:
+    """A key has a name of its own: name servers that have the new one understand those that have it not yet."""
+    former = "a secret from before"
+    keys, file = transfer_keys("dns1", former=former)
+    new, old = keys
+    assert list(keys.values()) == [SECRETS["secret_dns_transfer"], former]
+    assert new in transfer_keys("dns1")[0]
+    assert f"acl transfer {{ key {new}; key {old}; }};" in file.text
+    assert re.findall(r"^primaries .* key (\S+); };", file.text, re.MULTILINE) == [new]
 
 
 def test_a_run_without_the_primary_keeps_the_serial() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from native_password import native_password
 
 from tests.templates.rendered import VARIANTS, inventory, machines, text
 
@@ -26,6 +27,11 @@ def test_the_app_can_only_read_users_and_update_their_hashes() -> None:
     """It cannot add or remove users, or alter tables."""
     (app, _) = machines("mysql")[0].vars["mysql_accounts"]
     assert app["privileges"] == "revezamento.users:SELECT,UPDATE(senha_hash)"
+
+
+def test_hashes_are_those_of_mariadb() -> None:
+    """Otherwise each run would change all passwords. SELECT PASSWORD('old')"""
+    assert native_password("old") == "*CD02AC33DE7D3D2AFEDF5F2BAB51B07CDB499E79"
 
 
 def test_a_single_server_knows_nothing_of_clusters() -> None:

@@ -99,6 +99,18 @@ def test_cookies_depend_on_the_key() -> None:
     assert not set(backend_map(config(load()))) & set(backend_map(config(other)))
 
 
+def test_cookies_by_the_key_before_stay_valid_and_are_replaced() -> None:
+    """A visitor stays on the backend while the key is replaced."""
+    former = "a-key-from-before"
+    inventory = load(previous_secrets={"route": former})
+    names = inventory.groups["backends"]
+    valid = {digest(key, name): name for key in (SECRETS["secret_route"], former) for name in names}
+    assert backend_map(config(inventory)) == valid
+    given = config(inventory).partition("map $route_last_asked ")[2].partition("}")[0]
+    assert [digest(SECRETS["secret_route"], name) in given for name in names] == [True] * len(names)
+    assert not [name for name in names if digest(former, name) in given]
+
+
 @pytest.mark.parametrize("secure", [True, False])
 def test_the_cookie_is_secure_if_the_session_cookie_is(secure: bool) -> None:
     """One setting controls both: browsers do not send Secure cookies over plain HTTP."""

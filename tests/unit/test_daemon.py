@@ -99,6 +99,14 @@ def test_a_changed_file_restarts_or_reloads_the_unit(systemd: Systemd, kind: str
     assert systemd.converge() == ""
 
 
+@pytest.mark.parametrize("action", ["restart", "reload"])
+def test_an_action_can_be_ordered(systemd: Systemd, action: str) -> None:
+    """For what no file tells, such as accounts that cannot be changed in any other way."""
+    systemd.converge()
+    systemd.params[action] = True
+    assert systemd.converge() == action
+
+
 def test_a_restart_makes_a_reload_unnecessary(systemd: Systemd) -> None:
     """A daemon reads all its files when it starts."""
     systemd.converge()

@@ -72,6 +72,7 @@ def test_an_inventory_sets_no_wiring() -> None:
         for file in (ROOT / "inventory" / place / "group_vars" / "all").glob("*.yml"):
             assert set(yaml.safe_load(file.read_bytes())) & wiring <= {
                 "allow_ssh_from",
+                "previous_secrets",
                 "show_addresses",
                 "app_cookie_secure",
             }, file
