@@ -119,6 +119,20 @@ def test_a_release_is_deployed_and_rolled_back(site: Site, maria: dict[str, str]
     assert browser.open(address, "/perfil")[0] == 200
 
 
+def test_secrets_are_replaced(site: Site, maria: dict[str, str]) -> None:
+    """docs/production.md, "Change secrets": the user stays logged in, and the next run changes nothing."""
+    address, browser = www(site, "dns1")[0], Browser()
+    assert browser.open(address, "/login", maria)[0] == 200
+    before = browser.open(address, "/perfil")[1]["sessao"]
+    vault = "ansible-vault view inventory/production/group_vars/all/vault.yml"
+    former = set(site.type(vault).split())
+    site.type(without_prompt(documented("### Change secrets")[0]))
+    assert former & set(site.type(vault).split()) == {word for word in former if word.startswith("secret_")}
+    assert browser.open(address, "/perfil")[1]["sessao"] == before
+    assert Browser().open(address, "/login", maria)[0] == 200
+    assert {name: count for name, count in changed(site.type(PROVISION)).items() if count} == {}
+
+
 def test_the_firewall_closes(site: Site, maria: dict[str, str]) -> None:
     """docs/production.md, "Firewall": Ansible and users still pass, servers no longer reach each other's SSH."""
     reach_ssh = f"timeout 2 bash -c '</dev/tcp/{site.address('redis1', PUBLIC)}/22' && echo open || echo closed"
