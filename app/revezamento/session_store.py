@@ -21,7 +21,7 @@ _SID_BYTES = 32
 _MAX_TIMESTAMP = 2**32
 _FIELDS = {"id": int, "usuario": str, "nome": str, "email": str, "created": int}
 
-_READ = """
+READ = """
 local value = redis.call('GETEX', KEYS[1], 'EX', ARGV[1])
 if not value then return false end
 local visits = redis.call('INCRBY', KEYS[2], ARGV[2])
@@ -64,7 +64,7 @@ class SessionStore:
         self._metrics = metrics
         self.lifetime = settings.session_lifetime_seconds
         self.idle = min(settings.session_idle_seconds, self.lifetime)
-        self._read = link.script(_READ)
+        self._read = link.script(READ)
 
     def create(self, user: dict[str, Any], origin: Origin, replaces: str | None) -> tuple[str, StoredSession]:
         """Start a session with a new id for a user (`id`, `usuario`, `nome`, `email`); end the session `replaces`."""
