@@ -1,7 +1,7 @@
 """What Redis itself spends on reading a session, in several ways: `python -m bench.redis_calls 127.0.0.1:6379`.
 
-Any Redis will do; without an argument it is the one of `python -m tests.workbench`. The keys begin with `bench:` and are
-removed afterwards.
+Any Redis will do; without an argument it is the one of `python -m tests.workbench`. The keys begin with `bench:`, and
+they are removed afterwards.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def sessions(client: redis.Redis) -> Iterator[list[str]]:
             pipeline.execute()
             yield keys
         finally:
-            pipeline.reset()  # type: ignore[no-untyped-call]
+            pipeline.reset()
             for key in keys:
                 pipeline.delete(*names(key))
             pipeline.function_delete("bench")
@@ -179,10 +179,8 @@ def spent(client: redis.Redis, way: Way) -> tuple[float, float]:
 
 def table(costs: Mapping[str, Cost]) -> str:
     """Return the ways as a table in Markdown."""
-    lines = [
-        "| one session, read and counted | processor time, µs | of it in commands, µs | keys of an ended session |"
-    ]
-    lines.append("|---|---|---|---|")
+    header = ("one session, read and counted", "processor time, µs", "of it in commands, µs", "keys if it had ended")
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     for name, cost in costs.items():
         cpu = f"**{median(cost.cpu_us):.1f}** ({min(cost.cpu_us):.1f}-{max(cost.cpu_us):.1f})"
         lines.append(f"| {name} | {cpu} | {median(cost.in_commands_us):.1f} | {cost.leaves} |")
