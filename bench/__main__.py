@@ -1,42 +1,109 @@
-"""Runs all arms in turn, several times, on the lab that is up; prints a table and writes every run as JSON."""
+"""Measures what a request costs on the lab that is up, beside the same in Express: all arms in turn, several times.
+
+Prints the tables, and writes every run as JSON and a picture as SVG into .lab/. Leaves the lab as it was.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
+import signal
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
+from typing import Any
 
-from bench.arms import arms
-from bench.measure import Run, generators, run
-from bench.report import table
+from bench.accounts import user
+from bench.arms import COUNTS, Arm, arms
+from bench.measure import Run, Runner
+from bench.picture import draw
+from bench.report import Results, ratios, table
+from bench.stage import stage
 from lab.inventory import ROOT, Inventory
 from lab.machines import SERVERS_IN_USE, Lab
 
+CLEAN_UP_SECONDS = 45
+
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=5, help="of each arm in each round")
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="at most; as many as --minutes allow")
+    parser.add_argument("--minutes", type=float, default=10, help="for everything")
+    parser.add_argument("--seconds", type=int, default=2, help="of each arm in each round")
     parser.add_argument("--only", default="", metavar="TEXT", help="only arms whose name contains this")
     parser.add_argument("--json", type=Path, default=ROOT / ".lab" / "bench.json")
     options = parser.parse_args()
+    ends = monotonic() + options.minutes * 60 - CLEAN_UP_SECONDS
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # cleans up as Ctrl-C does
     lab = Lab(Inventory.load())
-    if not lab.is_for_breaking:
-        sys.exit(f"error: {SERVERS_IN_USE}")
     try:
-        with generators(lab):
-            chosen = [arm for arm in arms(lab) if options.only in arm.name]
-            results: dict[str, list[Run]] = {arm.name: [] for arm in chosen}
-            for number in range(1, options.rounds + 1):
-                print(f"round {number} of {options.rounds}", file=sys.stderr, flush=True)
-                for arm in chosen:
-                    results[arm.name].append(run(arm, options.seconds))
+        refuse(lab)
+        role = lab.tier("backends")[0].role("app")
+        workers, backends = int(role["app_workers"]), len(lab.tier("backends"))
+        counts = sorted({*COUNTS, workers})
+        about = describe(lab)
+        with user(lab) as credentials, stage(lab, counts, workers) as ready:
+            chosen = [arm for arm in arms(ready, credentials) if options.only in arm.name]
+            results = measure(Runner(ready, credentials), chosen, options.rounds, options.seconds, ends)
+    except KeyboardInterrupt:
+        sys.exit(130)
     finally:
         lab.close()
-    options.json.write_text(json.dumps({name: [asdict(one) for one in runs] for name, runs in results.items()}))
-    print(table(results))
+    about["rounds"] = max(map(len, results.values()), default=0)
+    runs = {name: [asdict(one) for one in runs] for name, runs in results.items()}
+    options.json.write_text(json.dumps({"about": about, "arms": runs}, indent=1), encoding="utf-8")
+    picture = options.json.with_suffix(".svg")
+    title = f"{about['rounds']} rounds on {about['date']}, {about['processor']}, {about['processors']} processors"
+    draw(picture, results, workers, counts, backends, title)
+    print(f"{title}\n\n{table(results)}\n\n{ratios(results, workers, backends)}\n\n{options.json}\n{picture}")
+
+
+def refuse(lab: Lab) -> None:
+    """Exit if this is no lab, or one that lets nobody else use the bench's ports."""
+    if not lab.is_for_breaking:
+        sys.exit(f"error: {SERVERS_IN_USE}")
+    if lab.vars["nftables_policy"] == "closed":
+        sys.exit("error: with nftables_policy: closed, no machine reaches what the bench runs beside the lab's daemons")
+
+
+def describe(lab: Lab) -> dict[str, Any]:
+    """What the figures depend on."""
+    model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    backend = lab.tier("backends")[0]
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "processor": model[1] if model else "an unknown processor",
+        "processors": os.cpu_count(),
+        "load_average_before": os.getloadavg()[0],
+        "debian": backend.output(". /etc/os-release && echo $VERSION_ID"),
+        "workers": int(backend.role("app")["app_workers"]),
+    }
+
+
+def measure(runner: Runner, chosen: list[Arm], rounds: int, seconds: int, ends: float) -> Results:
+    """Run all arms in turn, every other round backwards, while the time is enough for another round.
+
+    A round that the time does not suffice for is left unfinished; its runs count.
+    """
+    results: dict[str, list[Run]] = {arm.name: [] for arm in chosen}
+    longest = 0.0
+    for number in range(1, rounds + 1):
+        started = monotonic()
+        if started + longest > ends:
+            print(f"no time for round {number} of {rounds}", file=sys.stderr)
+            break
+        print(f"round {number}", file=sys.stderr, flush=True)
+        for arm in chosen if number % 2 else reversed(chosen):
+            if monotonic() > ends:
+                break
+            # A login takes a hundred times as long as any other request.
+            results[arm.name].append(runner.run(arm, seconds * 2 if arm.body else seconds))
+        longest = max(longest, monotonic() - started)
+    return results
 
 
 if __name__ == "__main__":

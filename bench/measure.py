@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from bench.arms import Arm
-from lab.machines import Box, Lab
+from bench.arms import Arm, Process, command, log_in
+from bench.stage import SCRIPT_PATH, Stage
 
-CONNECTIONS = 30
-SCRIPT = Path(__file__).with_name("wrk.lua").read_text(encoding="utf-8")
-SCRIPT_PATH = "/tmp/bench.lua"
+WARM_UP_SECONDS = 1
+READY_SECONDS = 30
 
 USAGE = r"""
 import json, os, re, sys
-unit, total, memory = json.load(sys.stdin), 0, 0
+found = {unit: [0, 0] for unit in json.load(sys.stdin)}
 for pid in filter(str.isdigit, os.listdir("/proc")):
     try:
-        if f"/{unit}" in open(f"/proc/{pid}/cgroup").read():
+        unit = open(f"/proc/{pid}/cgroup").read().strip().rpartition("/")[2]
+        if unit in found:
             fields = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
-            memory += int(re.search(r"^Pss:\s+(\d+)", open(f"/proc/{pid}/smaps_rollup").read(), re.M)[1])
+            found[unit][0] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") * 1e6
+            found[unit][1] += int(re.search(r"^Pss:\s+(\d+)", open(f"/proc/{pid}/smaps_rollup").read(), re.M)[1])
     except OSError:
         pass  # it has just ended
-print(json.dumps([total / os.sysconf("SC_CLK_TCK") * 1e6, memory]))
+print(json.dumps(found))
 """
-"""Prints the microseconds of processor time and the memory (PSS, KiB) of a unit's processes."""
+"""Prints the microseconds of processor time and the memory (PSS, KiB) of each unit's processes."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,8 @@ class Run:
     """The result of one run.
 
     Attributes:
-        cpu_us: microseconds of processor time for each request, by tier.
-        memory_mb: the daemons' memory after the run (PSS: shared pages count once), by tier.
+        cpu_us: microseconds of processor time for each request, by process.
+        memory_mb: the processes' memory after the run (PSS: shared pages count once), by process.
     """
 
     requests_per_second: float
@@ -50,52 +49,52 @@ class Run:
     memory_mb: dict[str, float]
 
 
-@contextmanager
-def generators(lab: Lab) -> Iterator[None]:
-    """wrk from Debian on the machines that send requests; it is removed afterwards, unless it was there."""
-    boxes = [lab.tier("frontends")[0], lab.tier("clients")[0]]
-    without = [box for box in boxes if not box.run("command -v wrk").succeeded]
-    try:
-        for box in without:
-            box.root_output("apt-get update -qq && apt-get install -qq --no-install-recommends wrk")
-        for box in boxes:
-            box.output(f"printf %%s %s > {SCRIPT_PATH}", SCRIPT)
-        yield
-    finally:
-        for box in boxes:
-            box.run(f"rm -f {SCRIPT_PATH}")
-        for box in without:
-            box.root("apt-get purge -qq --auto-remove wrk")
+@dataclass
+class Runner:
+    """Runs arms on a prepared lab, as the user with these credentials."""
 
+    stage: Stage
+    credentials: Mapping[str, str]
+    _cookies: dict[str, str] = field(default_factory=dict)
 
-def run(arm: Arm, seconds: int) -> Run:
-    """Send requests for some seconds, on 30 connections."""
-    before = usage(arm.counted)
-    result: dict[str, Any] = json.loads(arm.generator.output(command(arm, seconds)).splitlines()[-1])
-    after = usage(arm.counted)
-    requests = max(1, result["requests"])
-    return Run(
-        requests_per_second=result["requests"] / result["seconds"],
-        p50_ms=result["p50_ms"],
-        p99_ms=result["p99_ms"],
-        failed=result["failed"],
-        cpu_us={tier: (after[tier][0] - before[tier][0]) / requests for tier in after},
-        memory_mb={tier: memory / 1024 for tier, (_, memory) in after.items()},
-    )
+    def run(self, arm: Arm, seconds: int) -> Run:
+        """Send requests for some seconds, on 30 connections; a daemon that has just started is warmed up before."""
+        is_new = bool(arm.unit) and self.stage.run(arm.unit, arm.backends)
+        if is_new:
+            until = f"until curl --silent --output /dev/null --max-time 5 {shlex.quote(arm.url)}; do sleep 0.1; done"
+            arm.generator.output(f"timeout {READY_SECONDS} sh -c {shlex.quote(until)}")
+        cookie = self._cookie(arm)
+        if is_new:
+            arm.generator.output(command(arm, WARM_UP_SECONDS, cookie, SCRIPT_PATH))
+        before = self._usage(arm.counted)
+        printed = arm.generator.output(command(arm, seconds, cookie, SCRIPT_PATH))
+        after = self._usage(arm.counted)
+        result: dict[str, Any] = json.loads(printed.splitlines()[-1])
+        requests = max(1, result["requests"])
+        return Run(
+            requests_per_second=result["requests"] / result["seconds"],
+            p50_ms=result["p50_ms"],
+            p99_ms=result["p99_ms"],
+            failed=result["failed"],
+            cpu_us={name: (after[name][0] - before[name][0]) / requests for name in after},
+            memory_mb={name: memory / 1024 for name, (_, memory) in after.items()},
+        )
 
+    def _cookie(self, arm: Arm) -> str:
+        if arm.session and arm.session not in self._cookies:
+            url = arm.url.removesuffix("/perfil")
+            self._cookies[arm.session] = log_in(arm.generator, url, self.credentials)
+        return self._cookies.get(arm.session, "")
 
-def command(arm: Arm, seconds: int) -> str:
-    """The command that the generator runs."""
-    words = ["wrk", "--threads=2", f"--connections={CONNECTIONS}", f"--duration={seconds}s", f"--script={SCRIPT_PATH}"]
-    words += [f"--header=Cookie: {arm.cookie}"] if arm.cookie else []
-    return shlex.join([*words, arm.url, *(["--", arm.body] if arm.body else [])])
-
-
-def usage(boxes: list[Box]) -> dict[str, tuple[float, float]]:
-    """Processor time (µs) and memory (KiB) of the daemons, all machines of a tier together."""
-    total: dict[str, tuple[float, float]] = {}
-    for box in boxes:
-        processor, memory = box.python(USAGE, box.service, root=True)
-        before = total.get(box.tiers[0], (0.0, 0.0))
-        total[box.tiers[0]] = before[0] + processor, before[1] + memory
-    return total
+    def _usage(self, counted: Sequence[Process]) -> dict[str, tuple[float, float]]:
+        """Processor time (µs) and memory (KiB) by process, all machines together."""
+        units: dict[str, list[str]] = defaultdict(list)
+        for process in counted:
+            units[process.box.name].append(process.unit)
+        boxes = list({process.box.name: process.box for process in counted}.values())
+        found = self.stage.lab.everywhere(lambda box: box.python(USAGE, units[box.name], root=True), boxes)
+        total: dict[str, tuple[float, float]] = {}
+        for process in counted:
+            (cpu, memory), before = found[process.box.name][process.unit], total.get(process.name, (0.0, 0.0))
+            total[process.name] = before[0] + cpu, before[1] + memory
+        return total
