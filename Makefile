@@ -123,6 +123,10 @@ bench: tools # what a request costs, on the lab that is up
 bench-logins: tools # whether the time of a failed login tells that a user exists
 	@$(USE) python -m bench.logins $(ARGS)
 
+.PHONY: bench-sessions
+bench-sessions: tools # memory and times with a million sessions and 100 000 users
+	@$(USE) python -m bench.sessions $(ARGS)
+
 .PHONY: bench-lab
 bench-lab: tools # how long the commands take; replaces the running lab
 	@python -m lab.bench checks

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from importlib import import_module
 from typing import Any
+
+from revezamento.logs import DownLog
+from revezamento.metrics import Metrics
+from revezamento.redis_link import RedisLink
+from revezamento.settings import read_settings
 
 BODY = b'{"ok":true}'
 HEADERS = [("Content-Type", "application/json"), ("Content-Length", str(len(BODY)))]
@@ -14,10 +18,7 @@ HEADERS = [("Content-Type", "application/json"), ("Content-Length", str(len(BODY
 @cache
 def link() -> Any:
     """The app's own connection to Redis."""
-    logs, metrics, redis_link, settings = (
-        import_module(f"revezamento.{name}") for name in ("logs", "metrics", "redis_link", "settings")
-    )
-    return redis_link.RedisLink(settings.read_settings(), logs.DownLog(metrics.Metrics(multiprocess=False)))
+    return RedisLink(read_settings(), DownLog(Metrics(multiprocess=False)))
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from bench.arms import NAMES, name_of
 from bench.report import Results
 
-COLOURS = {"app": "#0072b2", "redis": "#d55e00", "mysql": "#e69f00"}
+COLOURS = {"app": "#0072b2", "redis": "#e69f00"}
 LINES = {"gthread": "#56b4e9", "leader": "#0072b2", "express": "#999999", "express-duties": "#d55e00"}
 """Distinct for colour-blind readers, too."""
 
@@ -47,8 +47,8 @@ def _bars(axes: Axes, results: Results, workers: int) -> None:
         axes.barh([NAMES[kind] for kind in kinds], values, left=start, color=colour, label=process)
         start = [before + value for before, value in zip(start, values, strict=True)]
     axes.invert_yaxis()
-    axes.set_xlabel("processor time of GET /perfil, µs")
-    axes.legend(frameon=False)
+    axes.set_xlabel(f"processor time of GET /perfil, µs ({workers} workers)")
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(COLOURS))
 
 
 def _lines(axes: Axes, results: Results, points: Iterable[tuple[int, int, int]]) -> None:
