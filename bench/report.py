@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import nan
 from statistics import median
 
 from bench.arms import NAMES, name_of
@@ -45,7 +46,7 @@ def _ratios(pairs: Sequence[tuple[Run, Run]]) -> list[str]:
         lambda run: run.p99_ms,
         lambda run: run.memory_mb["app"],
     ]
-    return [_spread([of(ours) / of(theirs) for ours, theirs in pairs], "{:.2f}") for of in measures]
+    return [_spread([of(ours) / (of(theirs) or nan) for ours, theirs in pairs], "{:.2f}") for of in measures]
 
 
 def _row(name: str, runs: Sequence[Run]) -> list[str]:

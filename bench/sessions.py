@@ -21,9 +21,8 @@ from statistics import median
 from typing import Any
 
 from bench.accounts import add_users, remove_users
-from bench.stage import CLEAN, DEAD_MAN_SECONDS, WRITE
+from bench.stage import WRITE, begin, end
 from bench.units import FOLDER, UNITS, unit
-from drills.fault import arm, disarm
 from lab.inventory import ROOT, Inventory
 from lab.machines import SERVERS_IN_USE, Lab
 
@@ -114,8 +113,7 @@ def in_the_lab(lab: Lab, sessions: int) -> dict[str, Any]:
     name = "bench-redis.service"
     text = unit("[Service]\nUser=redis\nPrivateTmp=true\n", f"/usr/bin/redis-server {FOLDER}/redis.conf", ["Type=exec"])
     try:
-        box.root(CLEAN)
-        arm(box, CLEAN, DEAD_MAN_SECONDS)
+        begin(box)
         box.python(WRITE, {f"{FOLDER}/redis.conf": config, f"{UNITS}/{name}": text}, root=True)
         box.root_output("systemctl daemon-reload")
         box.start(name)
@@ -123,8 +121,7 @@ def in_the_lab(lab: Lab, sessions: int) -> dict[str, Any]:
         program, python = PROGRAM.read_text(encoding="utf-8"), "/opt/revezamento/current/bin/python"
         found: dict[str, Any] = backend.python(program, argument, root=True, python=python)
     finally:
-        box.root(CLEAN)
-        disarm(box)
+        end(box)
     return found
 
 

@@ -56,6 +56,19 @@ true
 """
 
 
+def begin(box: Box) -> None:
+    """Remove what a killed run has left, and make the machine clean up by itself if this one is killed."""
+    box.root(CLEAN)
+    box.python(WRITE, {f"{FOLDER}/clean": CLEAN}, root=True)
+    arm(box, f"sh {FOLDER}/clean", DEAD_MAN_SECONDS)  # systemd-run would expand the ${…} of the commands themselves
+
+
+def end(box: Box) -> None:
+    """Remove everything."""
+    box.root(CLEAN)
+    disarm(box)
+
+
 @dataclass
 class Stage:
     """The machines, prepared.
@@ -112,13 +125,11 @@ def stage(lab: Lab, counts: Sequence[int], workers: int) -> Iterator[Stage]:
             box.start(*(f"bench-nginx-{number}.service" for number in range(1, len(backends) + 1)))
 
     try:
-        lab.everywhere(lambda box: box.root(CLEAN), concerned)  # what a killed run has left
-        lab.everywhere(lambda box: arm(box, CLEAN, DEAD_MAN_SECONDS), concerned)
+        lab.everywhere(begin, concerned)
         lab.everywhere(prepare, concerned)
         yield Stage(lab, has_peer=archive is not None)
     finally:
-        lab.everywhere(lambda box: box.root(CLEAN), concerned)
-        lab.everywhere(disarm, concerned)
+        lab.everywhere(end, concerned)
 
 
 def unpack(box: Box, archive: Path) -> None:

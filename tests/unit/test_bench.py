@@ -14,26 +14,28 @@ from typing import Any
 
 import pytest
 
-from bench.arms import Arm
+from bench import redis_calls, sessions
+from bench.arms import NAMES, Arm, command, name_of
 from bench.logins import PROGRAM, report
-from bench.measure import USAGE, Run, command
+from bench.measure import USAGE, Run
 from bench.ranks import mann_whitney
-from bench.report import HEADER, table
+from bench.report import HEADER, RATIO_HEADER, ratios, table
 
 NO_BOX: Any = None
 
 
 def test_a_request_has_its_cookie_or_its_body() -> None:
     """Both may contain anything, and come out of the shell unchanged."""
-    get = shlex.split(command(Arm("x", NO_BOX, "http://x/perfil", [], cookie="a=b; c='d"), 5))
+    get = shlex.split(command(Arm("x", NO_BOX, "http://x/perfil", []), 5, "a=b; c='d", "/s"))
     assert get[-2:] == ["--header=Cookie: a=b; c='d", "http://x/perfil"]
-    post = shlex.split(command(Arm("x", NO_BOX, "http://x/login", [], body='{"a": "$b"}'), 5))
+    post = shlex.split(command(Arm("x", NO_BOX, "http://x/login", [], body='{"a": "$b"}'), 5, "", "/s"))
     assert post[-3:] == ["http://x/login", "--", '{"a": "$b"}']
 
 
 def test_a_units_processes_are_counted(tmp_path: Path) -> None:
-    """All of the unit's, and no others; a process may end while it is being looked at."""
-    for pid, unit, ticks in ((1, "init.scope", 900), (20, "app.service", 3), (21, "app.service", 4), (30, "", 500)):
+    """All of each unit's, and no others; a process may end while it is being looked at."""
+    found = (1, "init.scope", 900), (20, "app.service", 3), (21, "app.service", 4), (30, "", 500), (31, "b.service", 1)
+    for pid, unit, ticks in found:
         folder = tmp_path / str(pid)
         folder.mkdir()
         (folder / "cgroup").write_text(f"0::/system.slice/{unit}\n")
@@ -41,20 +43,36 @@ def test_a_units_processes_are_counted(tmp_path: Path) -> None:
         (folder / "smaps_rollup").write_text("Rss: 9000 kB\nPss: 1000 kB\nPss_Dirty: 10 kB\n")
     (tmp_path / "40").mkdir()
     program = [sys.executable, "-c", USAGE.replace("/proc", str(tmp_path))]
-    done = subprocess.run(program, input='"app.service"', capture_output=True, text=True, check=True)
-    processor, memory = json.loads(done.stdout)
-    assert (processor * os.sysconf("SC_CLK_TCK") / 1e6, memory) == (9, 2000)
+    asked = json.dumps(["app.service", "b.service", "gone.service"])
+    done = subprocess.run(program, input=asked, capture_output=True, text=True, check=True)
+    tick = 1e6 / os.sysconf("SC_CLK_TCK")
+    usage = {"app.service": [9 * tick, 2000], "b.service": [2 * tick, 1000], "gone.service": [0, 0]}
+    assert json.loads(done.stdout) == usage
+
+
+def run(rate: float, cpu: float = 300, p99: float = 2, memory: float = 78.2, failed: int = 0) -> Run:
+    return Run(rate, 1.0, p99, failed, {"app": cpu}, {"app": memory})
 
 
 def test_the_table_shows_medians_and_spread() -> None:
-    """A single slow round does not count, but shows."""
-    runs = [
-        Run(rate, 1.0, 2.0, failed, {"backends": 300.0}, {"backends": 78.2})
-        for rate, failed in ((9, 0), (3, 1), (8, 0))
-    ]
-    header, _, row = table({"/perfil": runs}).splitlines()
+    """A single slow round does not count, but shows; an arm that time did not suffice for is not there."""
+    runs = [run(rate, failed=failed) for rate, failed in ((9, 0), (3, 1), (8, 0))]
+    header, _, row = table({"/perfil": runs, "/": []}).splitlines()
     assert header.count("|") == row.count("|") == len(HEADER) + 1
-    assert row == "| /perfil | **8** (3-9) | 1.0 | 2.0 | backends **300** (300-300) | backends 78 | 1 |"
+    assert row == "| /perfil | **8** (3-9) | 1.0 | 2.0 | app **300** (300-300) | app 78 | 1 |"
+
+
+def test_ratios_compare_runs_of_the_same_round() -> None:
+    """A computer that is busy in one round slows both: the medians of each would compare different rounds."""
+    results = {
+        name_of("/perfil", "leader", 2): [run(100, 300, 4, 50), run(50, 600, 4, 50), run(1, 1, 1, 1)],
+        name_of("/perfil", "express", 2): [run(80, 400, 4, 100), run(40, 800, 2, 100)],
+    }
+    header, _, row = ratios(results, 2, 3).splitlines()
+    assert header.count("|") == row.count("|") == len(RATIO_HEADER) + 1
+    numbers = "**0.75** (0.75-0.75) | **1.25** (1.25-1.25) | **1.50** (1.00-2.00) | **0.50** (0.50-0.50)"
+    assert row == f"| {NAMES['leader']} / {NAMES['express']}, direct | {numbers} |"
+    assert ratios({}, 2, 3) == ""
 
 
 @pytest.mark.parametrize(
@@ -110,3 +128,55 @@ def test_failed_logins_are_timed_one_by_one() -> None:
     assert [len(times[kind]) for kind in ("unknown", "known")] == [5, 5]
     assert len({address for _, address in seen}) == 14
     assert [name for name, _ in seen].count("ana") == 7
+
+
+def test_successful_logins_are_timed_and_logged_out() -> None:
+    """A hundred sessions more would be left, and the first logins open connections."""
+    seen: list[tuple[str, str | None]] = []
+
+    class Site(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            seen.append((self.path, self.headers["Cookie"]))
+            self.send_response(200)
+            if self.path == "/login":
+                self.send_header("Set-Cookie", f"sessao={len(seen)}; Path=/")
+                self.send_header("Set-Cookie", "aparelho=x; Path=/login")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as site:
+        Thread(target=site.serve_forever).start()
+        users = ["a", "b", "a"]
+        argument = {"address": "127.0.0.1", "port": site.server_port, "users": users, "senha": "s", "warm_up": 1}
+        program = [sys.executable, "-c", sessions.LOG_IN]
+        done = subprocess.run(program, input=json.dumps(argument), capture_output=True, text=True, check=True)
+        site.shutdown()
+    assert len(json.loads(done.stdout)) == 2
+    logins, logouts = seen[::2], seen[1::2]
+    assert logins == [("/login", None)] * 3
+    assert logouts == [("/logout", f"sessao={number}; aparelho=x") for number in (1, 3, 5)]
+
+
+def test_the_report_of_sessions_shows_each_size_and_what_is_left() -> None:
+    """Every key of a session counts, and none may stay."""
+    one = {"bytes": 962.4, "seconds": 1.2, "p50_us": 70.1, "p99_us": 300.9, "server_us": 15.81}
+    kinds = {"session": 280.0, "visits": 120.0}
+    found = {"1000": one, "bytes_by_key": kinds, "redis": "8.0.2", "left": {"keys": 2, "bytes": 0}}
+    lines = sessions.report(found).splitlines()
+    assert lines[0].count("|") == lines[2].count("|")
+    assert lines[2] == "| 1,000 | **962** | 70, 301 | 15.8 | 1 s |"
+    assert lines[-2:] == ["Redis 8.0.2. Bytes of one session by key: session 280, visits 120", "Left behind: 2 keys"]
+
+
+def test_the_ways_to_read_a_session_are_shown_with_what_they_leave() -> None:
+    """The cheapest ones count the visits of sessions that have ended."""
+    cost = redis_calls.Cost(cpu_us=[20, 30, 25], in_commands_us=[3, 4, 5], leaves=1)
+    header, _, row = redis_calls.table({"pipelined": cost}).splitlines()
+    assert header.count("|") == row.count("|")
+    assert row == "| pipelined | **25.0** (20.0-30.0) | 4.0 | 1 |"
