@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +10,11 @@ from typing import Any
 
 from bench.arms import Arm, Process, command, log_in
 from bench.stage import SCRIPT_PATH, Stage
+from bench.units import port_of
+from lab.machines import Box
 
-WARM_UP_SECONDS = 1
+WARM_UP_SECONDS = 4
+"""Node.js compiles what runs often: its first seconds cost twice as much."""
 READY_SECONDS = 30
 
 USAGE = r"""
@@ -61,8 +63,8 @@ class Runner:
         """Send requests for some seconds, on 30 connections; a daemon that has just started is warmed up before."""
         is_new = bool(arm.unit) and self.stage.run(arm.unit, arm.backends)
         if is_new:
-            until = f"until curl --silent --output /dev/null --max-time 5 {shlex.quote(arm.url)}; do sleep 0.1; done"
-            arm.generator.output(f"timeout {READY_SECONDS} sh -c {shlex.quote(until)}")
+            # Each by itself: nginx answers also for backends that do not, and would avoid these for a while.
+            self.stage.lab.everywhere(_wait, arm.backends)
         cookie = self._cookie(arm)
         if is_new:
             arm.generator.output(command(arm, WARM_UP_SECONDS, cookie, SCRIPT_PATH))
@@ -98,3 +100,9 @@ class Runner:
             (cpu, memory), before = found[process.box.name][process.unit], total.get(process.name, (0.0, 0.0))
             total[process.name] = before[0] + cpu, before[1] + memory
         return total
+
+
+def _wait(backend: Box) -> None:
+    """Wait until what is measured on a backend answers, whatever it answers."""
+    asked = f"curl --silent --output /dev/null --max-time 5 {backend.address}:{port_of(backend)}"
+    backend.output(f"timeout {READY_SECONDS} sh -c 'until {asked}; do sleep 0.1; done'")

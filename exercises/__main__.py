@@ -33,18 +33,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("exercise", nargs="?", default="", help="a number, or all")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the answer sheets are")
     options = parser.parse_args(arguments)
-    spoken = language()
     try:
-        if options.verb == "start" and not options.exercise:
-            return show(options.folder, spoken)
-        if options.verb == "check" and options.exercise == "all":
-            return check_all(options.folder, spoken)
-        chosen = find(options.exercise, options.verb)
-        with_lab = start if options.verb == "start" else check
-        return with_lab(chosen, options.folder, spoken)
+        code = run(options.verb, options.exercise, options.folder)
+        sys.stdout.flush()
+        return code
     except (Refused, BadSheet, NoLab, JudgeError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes the rest of it when it ends
+        print("error: the output was cut off, so this stopped. Next: run it again, without `| head`", file=sys.stderr)
+        return 2
+
+
+def run(verb: str, exercise: str, folder: Path) -> int:
+    """Do what the verb says with one exercise, all of them, or the list."""
+    spoken = language()
+    if verb == "start" and not exercise:
+        return show(folder, spoken)
+    if verb == "check" and exercise == "all":
+        return check_all(folder, spoken)
+    with_lab = start if verb == "start" else check
+    return with_lab(find(exercise, verb), folder, spoken)
 
 
 def find(number: str, verb: str) -> Exercise:

@@ -4,6 +4,7 @@ There is no address here: systemd holds the listening socket, so a restart refus
 after the fork: each process has its own connections to Redis and MySQL.
 """
 
+import gc
 import sys
 
 from gunicorn.arbiter import Arbiter
@@ -48,12 +49,22 @@ graceful_timeout = 15
 max_requests = 0
 """Never restart a worker: that would reset connections."""
 
+GARBAGE_THRESHOLD = 20_000
+"""How many more objects there are when Python looks for garbage; some MB."""
+
 
 def on_starting(_: Arbiter) -> None:
     """Delete the metrics of an earlier run."""
     if _settings.metrics_dir:
         for stale in _settings.metrics_dir.glob("*.db"):
             stale.unlink(missing_ok=True)
+
+
+def post_worker_init(_: Worker) -> None:
+    """Look for garbage in cycles less often, and not among what stays until the end: 5 to 15 % of a request's time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)
 
 
 def child_exit(_: Arbiter, worker: Worker) -> None:

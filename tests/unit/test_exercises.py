@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import csv
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -391,6 +394,17 @@ def test_the_best_result_counts(tmp_path: Path) -> None:
     for name, exercise, points, of in [("Ana", "3", 5, 6), ("Ana", "3", 2, 6), ("Bia", "3", 6, 6), ("Ana", "3", 7, 7)]:
         report.add(name, Result(exercise, points, of))
     assert (report.best("Ana", "3", 6), report.best("Bia", "3", 6), report.best("Ana", "4", 6)) == (5, 6, None)
+
+
+def test_output_that_is_cut_off_gives_an_error(tmp_path: Path) -> None:
+    """As by `| head`: here the reader is gone before anything is written."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "exercises", "start", "--folder", str(tmp_path)]
+    with os.fdopen(writer) as stdout:
+        done = subprocess.run(command, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, encoding="utf-8", check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert done.stderr.startswith("error: the output was cut off")
 
 
 def test_the_students_name(monkeypatch: pytest.MonkeyPatch) -> None:
