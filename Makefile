@@ -127,6 +127,10 @@ bench-logins: tools # whether the time of a failed login tells that a user exist
 bench-sessions: tools # memory and times with a million sessions and 100 000 users
 	@$(USE) python -m bench.sessions $(ARGS)
 
+.PHONY: audit
+audit: tools # the field's scanners, on the lab that is up: docs/security.md. ARGS='--only lynis nmap'
+	@$(USE) python -m audit $(ARGS)
+
 .PHONY: bench-lab
 bench-lab: tools # how long the commands take; replaces the running lab
 	@python -m lab.bench checks
@@ -230,3 +234,5 @@ LOCK = uv pip compile --quiet --upgrade --universal --python-version 3.11 --gene
 lock: tools
 	@cd app && $(LOCK) pyproject.toml --output-file requirements.txt
 	@$(LOCK) --constraint app/requirements.txt requirements.in app/pyproject.toml --output-file requirements.txt
+	@cd audit && $(LOCK) requirements.in --output-file requirements.txt
+	@cd audit && npm update --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund

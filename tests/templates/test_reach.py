@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lab.inventory import Inventory
-from tests.reach import Host, Lists
+from lab.reach import Host, Lists
 from tests.templates import namespaces
 from tests.templates.rendered import SECRETS, files, script
 from tests.workbench import Workbench

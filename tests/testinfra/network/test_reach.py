@@ -10,7 +10,7 @@ import pytest
 
 from lab.machines import Box, Lab
 from lab.waiting import SLOW
-from tests.reach import Host, Lists
+from lab.reach import Host, Lists
 
 SILENCE_AFTER_SECONDS = 1.5 * SLOW
 UNDECLARED_PORTS = {9, 22, 111, 8080}

@@ -1,4 +1,4 @@
-"""Who may reach whom by the lists of ansible/group_vars/all/allow.yml, which the tests compare with what happens."""
+"""Who may reach whom by the lists of ansible/group_vars/all/allow.yml. Tests and the audit compare it with reality."""
 
 from __future__ import annotations
 

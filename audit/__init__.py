@@ -1,0 +1,1 @@
+"""The field's scanners, on the lab that is up: `make audit`."""
