@@ -102,7 +102,7 @@ def testssl_script(site: Site) -> str:
     # Its status says how much it found.
     return (
         f"folder=$(mktemp -d); {shlex.join(words)} --jsonfile $folder/report.json {shlex.quote(site_name)} >&2; "
-        "cat $folder/report.json; rm -r $folder"
+        "cat $folder/report.json || exit; rm -r $folder"
     )
 
 

@@ -64,13 +64,14 @@ def run_on(box: Box, script: str, seconds: float, statuses: Container[int] = (0,
     done = (box.root if root else box.run)(command)
     if done.rc in (124, 137):
         raise ScanError(f"it takes longer than {seconds:.0f} s")
-    return _checked(shlex.split(script)[0], done.rc, done.stdout, done.stderr, statuses)
+    return _checked("it", done.rc, done.stdout, done.stderr, statuses)
 
 
 def _checked(name: str, status: int, out: str, err: str, statuses: Container[int]) -> str:
     if status not in statuses:
         lines = err.strip().splitlines() or out.strip().splitlines() or ["it printed nothing"]
-        raise ScanError(f"{name} ended with status {status}: {lines[-1][:300]}")
+        shown = " | ".join(lines[-3:])
+        raise ScanError(f"{name} ended with status {status}: {shown[:600]}")
     return out
 
 
