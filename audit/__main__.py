@@ -64,6 +64,12 @@ def scan(site: Site, tools: Sequence[str]) -> list[Finding]:
     return findings
 
 
+def outside(lab: Lab) -> list[str]:
+    """Addresses that would be scanned although they are not in the lab's own network."""
+    addresses = {*(box.address for box in lab), *(box.machine.ssh_address for box in lab), *lab.www_addresses}
+    return sorted(address for address in addresses if not address.startswith(f"{lab.vars['lab_subnet']}."))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make audit", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=SCANNERS, default=list(SCANNERS), metavar="TOOL")
@@ -79,6 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not lab.is_for_breaking:
             print(f"error: {SERVERS_IN_USE}", file=sys.stderr)
+            return 2
+        if elsewhere := outside(lab):
+            print(f"error: these addresses are not the lab's: {', '.join(elsewhere)}", file=sys.stderr)
             return 2
         raw = STATE / "raw"
         shutil.rmtree(raw, ignore_errors=True)

@@ -40,6 +40,13 @@ KEEP_SESSION = "^(perfil|sessoes|encerrar|encerrar_por_formulario|status)$"
 FUZZ_LEVELS = {"critical": Level.HIGH, "high": Level.HIGH, "medium": Level.MEDIUM, "low": Level.LOW}
 
 SQLMAP_SECONDS = 300
+INJECTIONS = {
+    "/login, usuario": "--data 'usuario=ninguem&senha=uma-senha' -p usuario",
+    "/login, senha": "--data 'usuario=ninguem&senha=uma-senha*' --randomize usuario",
+    "/login, JSON": """--data '{"usuario": "ninguem*", "senha": "uma-senha"}'""",
+}
+"""Options of sqlmap for each field; * is where it injects."""
+
 SQLMAP_SAFE = "all tested parameters do not appear to be injectable"
 SQLMAP_FOUND = "identified the following injection point"
 
@@ -127,12 +134,7 @@ def ask(
 def sqlmap(site: Site) -> Iterator[Finding]:
     """Try the fields of a login, the only route that asks the database. Every request has another user's name."""
     url = f"{site.lab.site_url}/login"
-    attempts = {
-        "/login, usuario": "--data 'usuario=ninguem&senha=uma-senha' -p usuario",
-        "/login, senha": "--data 'usuario=ninguem&senha=uma-senha*' --randomize usuario",
-        "/login, JSON": """--data '{"usuario": "ninguem*", "senha": "uma-senha"}'""",
-    }
-    for target, options in attempts.items():
+    for target, options in INJECTIONS.items():
         yield from guarded("sqlmap", target, partial(_sqlmap, site, url, target, options))
 
 

@@ -6,6 +6,7 @@ The samples are from real runs, shortened. That of lynis is put together, in the
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -338,6 +339,25 @@ def test_real_servers_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     monkeypatch.setattr(program, "scan", lambda *_: pytest.fail("it scans"))
     assert program.main([]) == 2
     assert "no lab's" in capsys.readouterr().err
+
+
+def test_addresses_outside_of_the_lab_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A lab's inventory may name any address by mistake."""
+    lab = Inventory.load("inventory/lab", overrides={"www_floating_addresses": ["192.0.2.20"]})
+    monkeypatch.setattr("audit.__main__.Inventory.load", lambda **_: lab)
+    monkeypatch.setattr(program, "tools_on_machines", lambda _: pytest.fail("it installs scanners"))
+    assert program.main([]) == 2
+    assert "192.0.2.20" in capsys.readouterr().err
+
+
+def test_failed_logins_lock_no_demo_user_out() -> None:
+    """The scanners use another name."""
+    example = yaml.safe_load(web.OPENAPI.read_text(encoding="utf-8"))["components"]["schemas"]["Login"]["example"]
+    users = {user["usuario"] for user in Inventory.load("inventory/lab").machine("backend1").vars["app_demo_users"]}
+    assert example["usuario"] not in users
+    assert users.isdisjoint(re.findall(r"usuario\W+(\w+)", " ".join(web.INJECTIONS.values())))
 
 
 @pytest.mark.parametrize(("level", "status"), [(Level.LOW, 0), (Level.MEDIUM, 1), (Level.ERROR, 1)])
