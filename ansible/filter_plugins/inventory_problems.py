@@ -11,6 +11,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,10 @@ from ansible.template import Templar
 
 MACHINE_KEYS = ("ansible_host", "service_address", "memory_mb", "cpus")
 LAB_KEYS = ("lab_subnet", "lab_domain", "lab_state_dir")
-PROJECT_KEYS = (*MACHINE_KEYS, *LAB_KEYS, "in_service", "machine_units", "machine_role", "site_url", "www_addresses")
+PROJECT_KEYS = (
+    *(*MACHINE_KEYS, *LAB_KEYS, "in_service", "machine_units", "machine_role", "site_url", "www_addresses"),
+    *("machine_tls", "machine_ca_folder", "machine_ca_certificates"),
+)
 SECRET_MIN_CHARACTERS = 16
 ANYONE = "anyone"
 ALL = "all"
@@ -282,6 +286,21 @@ def wrong_tls(machines: Machines) -> Iterator[str]:
             yield from wrong_files(machine)
 
 
+def wrong_machine_tls(machines: Machines) -> Iterator[str]:
+    for machine in machines.values():
+        where, wanted = machine.place("machine_tls"), str(machine.read("machine_tls")).lower()
+        if wanted not in ("on", "true", "off", "false", "none"):
+            yield f"{where}: `machine_tls` cannot be `{wanted}`. Write true or false."
+        elif wanted in ("on", "true"):
+            folder = str(machine.read("machine_ca_folder") or "")
+            if not Path(folder).is_absolute():
+                what = f"is `{folder}`" if folder else "is missing"
+                remedy = "Write an absolute path on this computer, outside of the project. Keep it: it is secret."
+                yield f"{where}: with `machine_tls: true`, `machine_ca_folder` {what}. {remedy}"
+            if find_spec("cryptography") is None:
+                yield f"{where}: `machine_tls: true` needs the Python package cryptography beside Ansible. Install it."
+
+
 def wrong_files(machine: Machine) -> Iterator[str]:
     """What is wrong with the certificate, or its key, that the inventory provides."""
     texts = {}
@@ -399,7 +418,7 @@ def inventory_problems(groups: Groups, hostvars: Any) -> list[str]:
     tiers = next((machine.read("tiers") for machine in machines.values()), None) or {}
     found += [*missing_tiers(groups, machines, tiers), *wrong_rules(machines, tiers), *wrong_policy(machines)]
     found += [*unknown_keys(machines, declared), *bad_secrets(machines), *wrong_balancing(machines)]
-    found += [*wrong_tls(machines), *demo_users_outside_the_lab(machines)]
+    found += [*wrong_tls(machines), *wrong_machine_tls(machines), *demo_users_outside_the_lab(machines)]
     if not found:  # each problem above breaks every template that depends on it
         found += broken_values(machines, declared)
     return list(dict.fromkeys(problem.strip() for problem in found))

@@ -105,12 +105,18 @@ def batch_size(hosts: Sequence[str], hostvars: Mapping[str, Any], majority: bool
     return 1 if in_service > (len(hosts) // 2 if majority else 0) else "100%"
 
 
+def certificate_names(machines: Mapping[str, str], hosts: Iterable[str], domain: str) -> dict[str, list[str]]:
+    """The names that the certificate of each of these hosts is valid for; `machines` are all names and addresses."""
+    return {host: [f"DNS:{host}.{domain}", f"IP:{machines[host]}"] for host in hosts}
+
+
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
             "addresses_by_tier": addresses_by_tier,
             "allow_rules": allow_rules,
             "batch_size": batch_size,
+            "certificate_names": certificate_names,
             "outgoing_by_address": outgoing_by_address,
             "page_map": page_map,
             "rules_by_address": rules_by_address,

@@ -21,6 +21,7 @@ from revezamento.logs import DownLog
 from revezamento.parsers import Address
 from revezamento.positions import positions
 from revezamento.settings import Settings
+from revezamento.tls import client_context
 
 CONNECT_SECONDS = 1.0
 """Deadline of one pass over the whole list of addresses."""
@@ -85,6 +86,7 @@ class Database:
         self._settings = settings
         self._user = user
         self._password = password
+        self._tls = client_context(settings.ca_file) if settings.ca_file else None
         self._down_log = down_log
         self._is_down = False
         self._has_several = len(settings.mysql) > 1
@@ -243,6 +245,7 @@ class Database:
             password=self._password,
             database=self._settings.mysql_database,
             charset="utf8mb4",
+            ssl=self._tls,
             connect_timeout=CONNECT_SECONDS / len(self._settings.mysql),
             read_timeout=answer,
             write_timeout=answer,

@@ -20,6 +20,7 @@ from revezamento.logs import DownLog
 from revezamento.redis_pool import LeanPool
 from revezamento.redis_primary import ElectedPrimary, OnlyRedis
 from revezamento.settings import Settings
+from revezamento.tls import TlsConnection, client_context
 
 CALL_SECONDS = 0.3
 """Deadline of one connection attempt and of one response."""
@@ -50,6 +51,7 @@ class RedisLink:
 
     def __init__(self, settings: Settings, down_log: DownLog) -> None:
         self._settings = settings
+        self._tls = client_context(settings.ca_file) if settings.ca_file else None
         self._down_log = down_log
         self._is_down = False
         self.has_replicas = bool(settings.sentinels)
@@ -184,6 +186,8 @@ class RedisLink:
             "driver_info": None,
             "retry": Retry(NoBackoff(), 0),
         }
+        if self._tls:
+            defaults |= {"connection_class": TlsConnection, "context": self._tls}
         return redis.Redis.from_pool(LeanPool(host=host, port=port, **defaults | options))
 
 

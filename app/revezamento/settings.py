@@ -11,6 +11,7 @@ from typing import Any
 from environs import Env, EnvValidationError
 
 from revezamento.parsers import PARSERS, Address
+from revezamento.tls import client_context
 
 _PREFIX = "REVEZAMENTO_"
 _YEAR_SECONDS = 31_536_000
@@ -38,6 +39,7 @@ class Settings:
     mysql_password: str = field(repr=False)
     mysql_admin_user: str
     mysql_admin_password: str | None = field(repr=False)
+    ca_file: Path | None
     cookie_name: str
     cookie_secure: bool
     session_idle_seconds: int
@@ -75,6 +77,7 @@ def read_settings() -> Settings:
             "mysql_user": env.name("MYSQL_USER", "revezamento", example="revezamento"),
             "mysql_database": env.name("MYSQL_DATABASE", "revezamento", example="revezamento"),
             "mysql_admin_user": env.name("MYSQL_ADMIN_USER", "revezamento_admin", example="revezamento_admin"),
+            "ca_file": env.path("CA_FILE", None),
             "cookie_name": env.name("COOKIE_NAME", "sessao", example="sessao", allowed="[A-Za-z0-9_-]{1,64}"),
             "cookie_secure": env.flag("COOKIE_SECURE", "false"),
             "session_idle_seconds": env.whole("SESSION_IDLE_SECONDS", "1800", low=1, high=_YEAR_SECONDS),
@@ -136,6 +139,12 @@ def _contradictions(values: dict[str, Any]) -> list[str]:
     cookie = values["cookie_name"]
     if cookie.startswith(("__Host-", "__Secure-")) and not values["cookie_secure"]:
         problems.append(f"{_PREFIX}COOKIE_NAME={cookie!r}: browsers refuse it without {_PREFIX}COOKIE_SECURE=true")
+    ca_file = values["ca_file"]
+    try:
+        if ca_file:
+            client_context(ca_file)
+    except OSError as error:
+        problems.append(f"{_PREFIX}CA_FILE={str(ca_file)!r}: must be a file with certificates in PEM: {error}")
     directory = values["metrics_dir"]
     if directory and not directory.is_dir():
         problems.append(f"{_PREFIX}METRICS_DIR={str(directory)!r}: must be an existing directory")

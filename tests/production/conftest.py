@@ -125,6 +125,7 @@ def install(site: Site) -> None:
     site.replace("hosts.yml", "10.20.0.", f"{PRIVATE}.")
     # "For a first look on a private network, say false."
     site.replace("group_vars/all/site.yml", "app_cookie_secure: true", "app_cookie_secure: false")
+    site.replace("group_vars/all/site.yml", "{{ lookup('ansible.builtin.env', 'HOME') }}", str(site.home))
     site.type(vault_command())
     for server in servers(site.tree / "inventory" / "production"):
         wait_for(site, server)

@@ -75,6 +75,8 @@ def test_an_inventory_sets_no_wiring() -> None:
                 "previous_secrets",
                 "show_addresses",
                 "app_cookie_secure",
+                "machine_tls",
+                "machine_ca_folder",
             }, file
 
 
