@@ -47,6 +47,7 @@ def make_settings() -> Callable[..., Settings]:
                 "mysql_password": "m",
                 "mysql_admin_user": "revezamento_admin",
                 "mysql_admin_password": None,
+                "ca_file": None,
                 "cookie_name": "sessao",
                 "cookie_secure": False,
                 "session_idle_seconds": 1800,

@@ -15,6 +15,7 @@ FIRST, OWN, THIRD = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 CLI = """\
 #!/bin/sh
 cat >/dev/null
+echo "$*" >>"$ANSWERS/asked"
 echo OK
 cat "$ANSWERS/$2:$4" 2>/dev/null || { echo "Could not connect" >&2; exit 1; }
 """
@@ -23,7 +24,7 @@ cat "$ANSWERS/$2:$4" 2>/dev/null || { echo "Could not connect" >&2; exit 1; }
 class Machine:
     """One member. `knows` sets what the Sentinel of another one answers."""
 
-    def __init__(self, folder: Path, address: str = OWN) -> None:
+    def __init__(self, folder: Path, address: str = OWN, tls: str = "") -> None:
         self.folder, self.running, self.state = folder, folder / "redis.conf", folder / "sentinel.conf"
         cli = folder / "bin" / "redis-cli"
         cli.parent.mkdir()
@@ -32,7 +33,8 @@ class Machine:
         self.settings = folder / "role.env"
         self.settings.write_text(
             f'ADDRESS={address}\nOTHERS="{" ".join(sorted({FIRST, OWN, THIRD} - {address}))}"\nFIRST={FIRST}\n'
-            f"PORT=6379\nSENTINEL_PORT=26379\nPASSWORD=p\nREPLICA_PASSWORD=r\nSETTINGS=/etc/redis/redis.conf\n"
+            f'PORT=6379\nSENTINEL_PORT=26379\nTLS="{tls}"\n'
+            f"PASSWORD=p\nREPLICA_PASSWORD=r\nSETTINGS=/etc/redis/redis.conf\n"
             f"RUNNING={self.running}\nSENTINEL_STATE={self.state}\nFAIL_OVER_SECONDS=1\nSTART_SECONDS=2\n",
             encoding="utf-8",
         )
@@ -172,6 +174,18 @@ def test_a_member_whose_disk_is_full_is_not_healthy(machine: Machine, status: st
     assert answered.stdout.endswith(text)
 
 
+@pytest.mark.parametrize("options", ["", "--tls --cacert /etc/ca.crt"])
+def test_others_are_asked_by_tls_where_it_is_on(tmp_path: Path, options: str) -> None:
+    """All questions at once, or none: a plain one would hang until its timeout."""
+    machine = Machine(tmp_path, tls=options)
+    machine.was()
+    for action in ("start", "state", "hand-over"):
+        machine.role(action)
+    asked = (tmp_path / "asked").read_text(encoding="utf-8").splitlines()
+    assert len(asked) > 3
+    assert {line.partition("79")[2].strip() for line in asked} == {options}
+
+
 SETTINGS = f"""\
 # members {FIRST} {OWN}
 port 26379
@@ -208,3 +222,18 @@ def test_sentinel_keeps_what_it_knows(machine: Machine, state: str) -> None:
     )
     assert machine.run(program, str(settings), str(machine.state)).returncode == 0
     assert sorted(machine.state.read_text(encoding="utf-8").splitlines()) == sorted(written)
+
+
+def test_sentinel_waits_for_others_by_tls(machine: Machine) -> None:
+    """It starts when the other Sentinel answers at the port of TLS. The last primary stays away."""
+    settings = machine.folder / "settings"
+    tls = "port 0\ntls-port 26379\ntls-ca-cert-file /etc/ca.crt"
+    settings.write_text(SETTINGS.replace("port 26379", tls).replace("6379 2", "6379 1"), encoding="utf-8")
+    machine.state.write_text(STATE.replace(f"monitor sessions {OWN}", f"monitor sessions {THIRD}"), encoding="utf-8")
+    machine.answers(FIRST, 26379, "PONG\n")
+    program = str(ROLES / "sentinel" / "files" / "sentinel-state")
+    assert machine.run(program, str(settings), str(machine.state)).returncode == 0
+    asked = (machine.folder / "asked").read_text(encoding="utf-8").splitlines()
+    assert asked == [
+        f"-h {host} -p {port} --tls --cacert /etc/ca.crt PING" for host, port in ((THIRD, 6379), (FIRST, 26379))
+    ]

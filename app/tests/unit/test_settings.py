@@ -74,6 +74,8 @@ def test_a_setting_without_a_default_must_be_set(environment: pytest.MonkeyPatch
         ("REVEZAMENTO_WORKERS", "0", "whole number from 1 to 64"),
         ("REVEZAMENTO_SESSION_IDLE_SECONDS", "-1", "whole number"),
         ("REVEZAMENTO_SESSION_IDLE_SECONDS", "1800.5", "whole number"),
+        ("REVEZAMENTO_CA_FILE", "/nowhere/ca.crt", "No such file or directory"),
+        ("REVEZAMENTO_CA_FILE", __file__, "must be a file with certificates in PEM"),
         ("REVEZAMENTO_COOKIE_SECURE", "yes", "must be true or false"),
         ("REVEZAMENTO_COOKIE_NAME", "a;b", "for example sessao"),
         ("REVEZAMENTO_COOKIE_NAME", "__Host-sessao", "REVEZAMENTO_COOKIE_SECURE=true"),
