@@ -22,7 +22,7 @@ SET_LAG = """
 import json, subprocess, sys
 wanted = json.load(sys.stdin)
 commands = "AUTH admin {password}\\nCONFIG SET min-replicas-max-lag {seconds}\\n".format(**wanted)
-done = subprocess.run(["redis-cli", "-h", wanted["address"]], input=commands, capture_output=True, text=True)
+done = subprocess.run([*wanted["cli"], "-h", wanted["address"]], input=commands, capture_output=True, text=True)
 print(json.dumps(done.stdout.split()))
 """
 
@@ -75,5 +75,6 @@ class UnsafeMinority(Minority):
     def _set_lag(self, seconds: int) -> None:
         for box in self._members:
             wanted = {"address": box.address, "seconds": seconds, "password": str(box.vars["secret_redis_admin"])}
+            wanted["cli"] = box.role("redis")["__redis_cli"]
             answer = box.python(SET_LAG, wanted)
             assert answer == ["OK", "OK"], f"{box.name}: {answer}"

@@ -131,7 +131,15 @@ HA = [
     Stage("Provision it again: nothing changes", ["make provision"], Path(".lab/log/provision.log")),
     Stage("Verify its tiers", [use(f"pytest -q {HA_TESTS} -m 'not disruptive and {PLAIN}'")]),
     Stage("Drills: each tier loses a machine", [use(f"python -m drills {HA_DRILLS} --seed=1 --before=3 --after=4")]),
-    Stage("Remove it", ["make down"]),
+]
+MACHINE_TLS = "tests/testinfra/machine_tls/variables/on.yml"
+CHANGE = "--extra-vars=machine_tls_change=true"
+MACHINE_TESTS = " ".join(f"tests/testinfra/{folder}" for folder in ("machine_tls", "redis", "mysql"))
+HA_TLS = [
+    Stage("TLS between its machines", [site(f"--extra-vars=@{MACHINE_TLS}", CHANGE)]),
+    Stage("TLS again: nothing changes", [site(f"--extra-vars=@{MACHINE_TLS}")], Path(".lab/log/test.log")),
+    Stage("TLS: verify", [use(f"pytest -q {MACHINE_TESTS} -m 'not reboot' --extra-vars {MACHINE_TLS}")]),
+    Stage("Plain connections again", [site(CHANGE), use(f"pytest -q {MACHINE_TESTS} -m 'not disruptive and {PLAIN}'")]),
 ]
 BOXES = Stage("Vagrant's boxes: built, checked, booted", ["make test-box"])
 
@@ -145,7 +153,7 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="the long rest as well")
     parser.add_argument("--modes", action="store_true", help="other modes of the lab that is up, instead of all others")
     options = parser.parse_args()
-    stages = [*SHORT, *REST, DOWN, *HA, BOXES] if options.all else [*SHORT, DOWN]
+    stages = [*SHORT, *REST, DOWN, *HA, *HA_TLS, DOWN, BOXES] if options.all else [*SHORT, DOWN]
     if options.modes:
         stages = MODES
     started, table = time.monotonic(), []

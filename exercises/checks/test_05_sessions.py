@@ -17,7 +17,7 @@ from lab.machines import Lab
 GET = """
 import json, os, subprocess, sys
 argument = json.load(sys.stdin)
-command = ["redis-cli", "--user", "admin", "--no-auth-warning", "GET", argument["key"]]
+command = [*argument["cli"], "--user", "admin", "--no-auth-warning", "GET", argument["key"]]
 environment = os.environ | {"REDISCLI_AUTH": argument["password"]}
 done = subprocess.run(command, env=environment, capture_output=True, text=True)
 if done.returncode:
@@ -37,7 +37,8 @@ def key_of(cookie: str) -> str:
 @pytest.fixture(scope="module")
 def redis(lab: Lab) -> Redis:
     box, password = lab.tier("redis")[0], lab.secrets["secret_redis_admin"]
-    return lambda key: str(box.python(GET, {"key": key, "password": password}))
+    cli = box.role("redis")["__redis_cli"]
+    return lambda key: str(box.python(GET, {"key": key, "password": password, "cli": cli}))
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ GLIBC_NAMESERVERS = 3  # glibc ignores any further ones
 def complaint(bench: Workbench, file: File, others: Iterable[File]) -> str:
     """Why a file is invalid, given the other files of its role; '' if it is valid."""
     beside = {other.dest: other.text for other in others if other.src not in PARSERS} | {file.dest: file.text}
-    if file.role == "nginx":
+    if file.role in ("nginx", "redis", "sentinel"):
         beside |= tls_files()
     if file.validate:
         run = bench.run(shlex.split(file.validate.replace("%s", file.dest)), beside)
@@ -41,11 +41,13 @@ def complaint(bench: Workbench, file: File, others: Iterable[File]) -> str:
 
 @cache
 def tls_files() -> dict[str, str]:
-    """What tasks put beside nginx.conf for HTTPS: a certificate, and keys for tickets."""
+    """What tasks put beside the configuration for TLS: certificates and their keys, and keys for tickets."""
     pair = self_signed(["www.meutrabalho.com.br"])
     content = {"site.crt": pair.certificate, "site.key": pair.key}
     keys = {"tickets.current": "a" * 80, "tickets.previous": "b" * 80}
-    return {f"/etc/nginx/tls/{name}": text for name, text in (content | keys).items()}
+    machine = {"ca.crt": pair.certificate, "machine.crt": pair.certificate, "machine.key": pair.key}
+    site = {f"/etc/nginx/tls/{name}": text for name, text in (content | keys).items()}
+    return site | {f"/etc/revezamento-tls/{name}": text for name, text in machine.items()}
 
 
 def _unit(bench: Workbench, file: File, beside: dict[str, str]) -> str:

@@ -38,7 +38,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "other domain": {"overrides": {"lab_domain": "exemplo.org"}},
     "other subnet": {"subnet": "192.168.56"},
     "ha": {"source": "inventory/ha"},
-    "tls": {"overrides": {"nginx_tls": "lab_ca", "nginx_http2": True, "nginx_hsts_seconds": 63072000}},
+    "tls": {
+        "overrides": {"nginx_tls": "lab_ca", "nginx_http2": True, "nginx_hsts_seconds": 63072000, "machine_tls": True}
+    },
 }
 SECRETS = {
     f"secret_{name}": f"secret-of-{name}-0123456789"

@@ -54,7 +54,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect tests for other persistence modes, and those of HTTPS if the site speaks plain HTTP.
+    """Deselect tests for other persistence modes, and those of TLS where there is none.
 
     Disruptive tests run after read-only ones, and reboot tests last.
     """
@@ -63,6 +63,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     others = [name for name, value in PERSISTENCE_MARKERS.items() if value != mode]
     others += [] if lab.is_for_breaking else ORDER
     others += [] if lab.vars["site_is_https"] else ["tls"]
+    others += [] if lab.vars["machine_tls_is_on"] else ["machine_tls"]
     deselected = [item for item in items if any(item.get_closest_marker(name) for name in others)]
     config.hook.pytest_deselected(items=deselected)
     items[:] = [item for item in items if item not in deselected]
@@ -72,6 +73,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_report_collectionfinish(config: pytest.Config) -> str:
     lab = config.stash[LAB]
     modes = f"nginx_persistence is {persistence(lab)}, nginx_tls is {lab.vars['nginx_tls'] or 'off'}"
+    modes += f", machine_tls is {'on' if lab.vars['machine_tls_is_on'] else 'off'}"
     breaking = "" if lab.is_for_breaking else "; these servers are not a lab's: tests that would stop anything, too"
     return f"{modes}: tests for other modes are deselected{breaking}"
 

@@ -11,10 +11,12 @@ from lab.machines import Box, Lab
 
 PROGRAM = """
 import json, sys
+from functools import partial
 import redis
 
 settings = json.load(sys.stdin)
-connection = redis.Connection(
+kind = partial(redis.SSLConnection, ssl_ca_certs=settings["ca"]) if settings["ca"] else redis.Connection
+connection = kind(
     host=settings["address"], port=settings["port"], protocol=2, driver_info=None, decode_responses=True,
     encoding_errors="replace", socket_connect_timeout=3, socket_timeout=3,
 )
@@ -34,8 +36,10 @@ def run_commands(backend: Box, redis: Box, *commands: list[str], port: int | Non
 
     Return a reply for each; an error is `{"error": "NOAUTH …"}`.
     """
+    app = backend.role("app")
     settings = {"address": redis.address, "port": port or redis.role("redis")["redis_port"], "commands": commands}
-    return list(backend.python(PROGRAM, settings, python=f"{backend.role('app')['__app_root']}/current/bin/python"))
+    settings["ca"] = app["app_ca_file"]
+    return list(backend.python(PROGRAM, settings, python=f"{app['__app_root']}/current/bin/python"))
 
 
 def primary(lab: Lab) -> Box:

@@ -39,14 +39,16 @@ def account(mysql: Box, number: int) -> dict[str, str]:
     return {"name": found["name"], "password": found["passwords"][0]}
 
 
+def login_to(mysql: Box, user: str, password: str) -> dict[str, Any]:
+    """Arguments of pymysql.connect, as the app connects."""
+    folder = mysql.role("mysql")["mysql_tls_folder"]
+    tls = {"ssl_ca": f"{folder}/ca.crt", "ssl_verify_identity": True} if folder else {}
+    return {"host": mysql.address, "user": user, "password": password, **tls}
+
+
 def sql(source: Box, mysql: Box, user: str, password: str, *statements: str) -> list[Any]:
     """Run statements from another machine and roll them back. An error is `{"error": number}`."""
-    login = {
-        "host": mysql.address,
-        "user": user,
-        "password": password,
-        "database": mysql.role("mysql")["mysql_database"],
-    }
+    login = login_to(mysql, user, password) | {"database": mysql.role("mysql")["mysql_database"]}
     python = f"{source.role('app')['__app_root']}/current/bin/python"  # includes the driver
     return list(source.python(RUN, {"login": login, "statements": statements}, python=python))
 
@@ -93,7 +95,7 @@ def test_an_unknown_account_is_refused(mysql: Box, lab: Lab) -> None:
 def test_the_right_password_from_another_machine_is_refused(mysql: Box) -> None:
     """A stolen password works only from a backend: here the firewall allows the connection, the account does not."""
     app = account(mysql, 0)
-    login = {"host": mysql.address, "user": app["name"], "password": app["password"]}
+    login = login_to(mysql, app["name"], app["password"])
     results = mysql.python(RUN, {"login": login, "statements": ["SELECT 1"]})
     assert results[0]["error"] in {ACCESS_DENIED, HOST_NOT_ALLOWED}
 

@@ -25,8 +25,10 @@ def test_commands_without_a_password_are_refused(a_backend: Box, redis: Box) -> 
 
 def test_local_commands_without_a_password_are_refused(redis: Box) -> None:
     """Other programs on the machine must authenticate too."""
-    assert "NOAUTH" in redis.output("redis-cli ping; redis-cli -h %s ping", redis.address)
-    assert "PONG" not in redis.output("redis-cli ping; redis-cli -h %s ping", redis.address)
+    cli = " ".join(redis.role("redis")["__redis_cli"])
+    answers = redis.output(f"{cli} ping; {cli} -h {redis.address} ping")
+    assert "NOAUTH" in answers
+    assert "PONG" not in answers
 
 
 def test_a_wrong_password_is_refused(a_backend: Box, redis: Box) -> None:
