@@ -296,7 +296,8 @@ def wrong_machine_tls(machines: Machines) -> Iterator[str]:
             if not Path(folder).is_absolute():
                 what = f"is `{folder}`" if folder else "is missing"
                 remedy = "Write an absolute path on this computer, outside of the project. Keep it: it is secret."
-                yield f"{where}: with `machine_tls: true`, `machine_ca_folder` {what}. {remedy}"
+                key_place = machine.place("machine_ca_folder")
+                yield f"{key_place}: with `machine_tls: true`, `machine_ca_folder` {what}. {remedy}"
             if find_spec("cryptography") is None:
                 yield f"{where}: `machine_tls: true` needs the Python package cryptography beside Ansible. Install it."
 

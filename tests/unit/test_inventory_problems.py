@@ -233,6 +233,18 @@ CASES = {
         "nginx_tls: provided\nnginx_tls_certificate_file: tls/site.crt",
         r"lab.yml:\d+: .* `nginx_tls_certificate_file` is `tls/site.crt`. Write an absolute path",
     ),
+    "TLS between the machines that is neither on nor off": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "machine_tls: lab_ca",
+        r"lab.yml:\d+: `machine_tls` cannot be `lab_ca`. Write true or false.",
+    ),
+    "an authority of the machines by a relative path": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "machine_tls: true\nmachine_ca_folder: machine-ca",
+        r"lab.yml:\d+: with `machine_tls: true`, `machine_ca_folder` is `machine-ca`. Write an absolute path",
+    ),
     "a template that names no group": (
         LAB,
         "bind_ttl_seconds: 5",

@@ -10,12 +10,13 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.x509.verification import PolicyBuilder, Store
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from lab.inventory import ROOT, Inventory
 from tests.stages import RECAP
@@ -116,6 +117,20 @@ def test_browsers_accept_the_certificate(made: Control) -> None:
     modes = {path.name: path.stat().st_mode & 0o777 for path in made.folder.iterdir()}
     assert modes == {"ca.crt": 0o644, "ca.key": 0o600, "site.crt": 0o644, "site.key": 0o600}
     assert made.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_machines_of_another_authority_prove_and_verify(control: Control) -> None:
+    """As members of a cluster are servers and clients of each other; a browser's certificate is for servers only."""
+    names = ["DNS:redis1.meutrabalho.com.br", "IP:172.20.0.4"]
+    usages = {"lab_ca_usages": ["serverAuth", "clientAuth"], "lab_ca_name": "machines"}
+    control.run(lab_ca_certificates={"redis1": names}, **usages)
+    redis, authority = control.certificate("redis1"), control.certificate("ca")
+    assert authority.subject.rfc4514_string() == "CN=machines"
+    builder = PolicyBuilder().store(Store([authority]))
+    assert builder.build_server_verifier(x509.IPAddress(ip_address("172.20.0.4"))).verify(redis, [])
+    assert builder.build_client_verifier().verify(redis, []).subjects
+    with pytest.raises(VerificationError):
+        builder.build_server_verifier(x509.IPAddress(ip_address("172.20.0.5"))).verify(redis, [])
 
 
 def test_the_authority_can_only_sign_for_the_lab(control: Control) -> None:

@@ -110,6 +110,15 @@ def test_there_is_one_redis_and_one_mysql() -> None:
     assert [len(groups[tier]) for tier in ("redis", "mysql")] == [1, 1]
 
 
+def test_a_site_says_where_its_authority_is_kept(copy: Path) -> None:
+    """The lab's folder is removed with the lab, and all machines would need new certificates at once."""
+    (copy / VAULT).write_text(yaml.safe_dump(SECRETS), encoding="utf-8")
+    file = copy / "group_vars/all/site.yml"
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if "machine_ca_folder" not in line), encoding="utf-8")
+    assert [problem for problem in problems(copy) if "`machine_ca_folder` is missing. Write an absolute" in problem]
+
+
 def test_the_cookie_is_secure_and_there_are_no_demo_users() -> None:
     """Production does not use the lab's settings for these."""
     backend = Inventory.load(EXAMPLE).hosts("backends")[0].role("app")
