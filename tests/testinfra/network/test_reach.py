@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lab.machines import Box, Lab
-from lab.waiting import SLOW
 from lab.reach import Host, Lists
+from lab.waiting import SLOW
 
 SILENCE_AFTER_SECONDS = 1.5 * SLOW
 UNDECLARED_PORTS = {9, 22, 111, 8080}
