@@ -169,6 +169,13 @@ class Daemon:
     def is_active(self) -> bool:
         return self.state["ActiveState"] in ("active", "reloading")
 
+    def has_older_files(self) -> bool:
+        """Whether systemd has not read the files of the unit yet, or those of the service that a timer starts."""
+        if self.state["NeedDaemonReload"] == "yes" or not self.unit.endswith(".timer"):
+            return self.state["NeedDaemonReload"] == "yes"
+        service = self.unit.removesuffix(".timer") + ".service"
+        return self.systemctl("show", "--property=NeedDaemonReload", service).strip() == "NeedDaemonReload=yes"
+
     def files(self) -> dict[str, list[str]]:
         """The files that take effect with a restart, and those that take effect with a reload."""
         unit_files = [self.state["FragmentPath"], *self.state["DropInPaths"].split()]
@@ -235,7 +242,7 @@ class Daemon:
             if check:  # the machine is not provisioned yet
                 return {"changed": True, "action": "start"}
             self.systemctl("daemon-reload")
-        elif (self.state["NeedDaemonReload"] == "yes" or wrote) and not check:
+        elif (self.has_older_files() or wrote) and not check:
             self.systemctl("daemon-reload")
         if not check:
             self.state = self.show()

@@ -23,7 +23,7 @@ FOUND: dict[str, Callable[[Machine], dict[str, Any]]] = {
         "__app_release": "1.0.0-0123abcd",
         "__app_release_dir": "/opt/revezamento/releases/1.0.0-0123abcd",
     },
-    "bind": lambda machine: {"__bind_serials": {zone["name"]: "1" for zone in machine.vars["__bind_zones"]}},
+    "bind": lambda machine: {"__bind_serials": {zone["file"]: "1" for zone in machine.vars["__bind_zones"]}},
     "nginx": lambda _: {"__nginx_version": {"stderr": "nginx version: nginx/1.26.3"}},
     "keepalived": lambda _: {"__keepalived_found": {"stdout": '[{"ifname": "eth0"}]'}},
     "common": lambda _: {
@@ -46,7 +46,7 @@ SECRETS = {
     f"secret_{name}": f"secret-of-{name}-0123456789"
     for name in (
         *("redis_app", "redis_admin", "redis_replica", "redis_sentinel"),
-        *("mysql_app", "mysql_admin", "route", "tickets", "dns_transfer"),
+        *("mysql_app", "mysql_admin", "route", "tickets", "dns_transfer", "dns_update"),
     )
 }
 
