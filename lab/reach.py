@@ -45,7 +45,8 @@ class Lists:
     def enters(self, sender: Host, target: Host, what: str) -> bool:
         if not target.is_machine:
             return True
-        about = [rule for rule in self.allow if rule["to"] in (*target.tiers, "all") and covers(rule, what)]
+        names = (*target.tiers, "all", target.address)
+        about = [rule for rule in self.allow if rule["to"] in names and covers(rule, what)]
         return any(sends(sender, rule) for rule in about) or (self.policy == "open" and not about)
 
     def leaves(self, sender: Host, target: Host, what: str) -> bool:

@@ -31,7 +31,8 @@ ANYONE = "anyone"
 ALL = "all"
 POLICIES = ("open", "closed")
 PERSISTENCE = ("none", "route_cookie")
-TLS = ("off", "lab_ca", "provided")
+TLS = ("off", "lab_ca", "acme", "provided")
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org"
 WEIGHTS = range(1, 101)  # nginx counts shares in hundredths of a percent
 PRIVATE_NETWORKS = tuple(ipaddress.IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
@@ -135,9 +136,11 @@ def missing_tiers(groups: Groups, machines: Machines, tiers: Tiers) -> Iterator[
 def wrong_rules(machines: Machines, tiers: Tiers) -> Iterator[str]:
     """A rule that names no tier and no address would open or close nothing."""
     places, addresses = [*tiers, ALL], [*tiers, ANYONE]
+    own = {machine.read("service_address") for machine in machines.values()}
     for machine in machines.values():
         for rule in machine.read("allow") or ():
-            yield from strange_names(machine, "allow", rule, [rule.get("to")], places, or_address=False)
+            if rule.get("to") not in own:
+                yield from strange_names(machine, "allow", rule, [rule.get("to")], places, or_address=False)
             yield from strange_names(machine, "allow", rule, rule.get("from", ()), addresses)
         for rule in machine.read("allow_outgoing") or ():
             yield from strange_names(machine, "allow_outgoing", rule, rule.get("to", ()), addresses)
@@ -281,7 +284,9 @@ def wrong_tls(machines: Machines) -> Iterator[str]:
             remedy = nearest(str(mode), TLS, f"Write one of {', '.join(TLS)}.")
             yield f"{where}: `nginx_tls` cannot be `{mode}`. {remedy}"
         elif mode == "lab_ca" and "lab_subnet" not in machine:
-            yield f"{where}: `nginx_tls: lab_ca` is for a lab: no user's browser trusts it. Use `provided`."
+            yield f"{where}: `nginx_tls: lab_ca` is for a lab: no user's browser trusts it. Use `acme` or `provided`."
+        elif mode == "acme":
+            yield from wrong_acme(machine)
         elif mode == "provided":
             yield from wrong_files(machine)
 
@@ -300,6 +305,47 @@ def wrong_machine_tls(machines: Machines) -> Iterator[str]:
                 yield f"{key_place}: with `machine_tls: true`, `machine_ca_folder` {what}. {remedy}"
             if find_spec("cryptography") is None:
                 yield f"{where}: `machine_tls: true` needs the Python package cryptography beside Ansible. Install it."
+
+
+def wrong_acme(machine: Machine) -> Iterator[str]:
+    """Settings with which no server would issue a certificate."""
+    url, email = str(machine.read("acme_directory_url") or ""), str(machine.read("acme_email") or "")
+    if not re.fullmatch(r"https://[^\s/]+/\S*", url):
+        remedy = f"Write it like {LETS_ENCRYPT}/directory."
+        yield f"{machine.place('acme_directory_url')}: `acme_directory_url` is `{url}`. {remedy}"
+    elif url.startswith(LETS_ENCRYPT) and "lab_subnet" in machine:
+        remedy = "Set acme_directory_url to a server that asks the lab's DNS, or use `nginx_tls: lab_ca`."
+        yield f"{machine.place('nginx_tls')}: Let's Encrypt cannot reach a lab. {remedy}"
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email):
+        yield f"{machine.place('acme_email')}: `acme_email` is `{email}`. Write a mail address that you read."
+    if (path := machine.read("acme_ca_file")) and not Path(path).is_file():
+        yield f"{machine.place('acme_ca_file')}: `acme_ca_file`: there is no file `{path}`. Write an absolute path."
+
+
+PUBLIC_ADDRESSES = ("nginx_public_addresses", "bind_public_addresses", "www_public_addresses")
+NETWORKS = ("nginx_trusted_proxies", "bind_inside")
+
+
+def wrong_public_side(groups: Groups, machines: Machines) -> Iterator[str]:
+    """Public addresses that no zone can have, and proxies that would let clients choose their address."""
+    for machine in machines.values():
+        for key in (*PUBLIC_ADDRESSES, *NETWORKS):
+            value = machine.read(key) or []
+            fits, kind = (as_network, "address and no network") if key in NETWORKS else (as_ipv4, "IPv4 address")
+            if not isinstance(value, list):
+                yield f"{machine.place(key)}: `{key}` is not a list. Write it like [203.0.113.20]."
+                continue
+            yield from (f"{machine.place(key)}: `{key}` has `{v}`, which is no {kind}." for v in value if not fits(v))
+            if any((network := as_network(one)) and network.prefixlen == 0 for one in value):
+                remedy = "List the addresses of the proxies: everybody else could claim any address."
+                yield f"{machine.place(key)}: `{key}` has the whole internet. {remedy}"
+        if machine.read("nginx_proxy_protocol") and not machine.read("nginx_trusted_proxies"):
+            where, remedy = machine.place("nginx_proxy_protocol"), "List the load balancers that speak it."
+            yield f"{where}: `nginx_proxy_protocol` needs `nginx_trusted_proxies`. {remedy}"
+        for name in groups.get("dns", ()) if machine.read("www_public_addresses") else ():
+            if not machines[name].read("bind_public_addresses"):
+                where, remedy = machines[name].place("inventory_hostname"), f"Give {name} `bind_public_addresses`."
+                yield f"{where}: `www` has public addresses, so its name servers need some as well. {remedy}"
 
 
 def wrong_files(machine: Machine) -> Iterator[str]:
@@ -419,7 +465,8 @@ def inventory_problems(groups: Groups, hostvars: Any) -> list[str]:
     tiers = next((machine.read("tiers") for machine in machines.values()), None) or {}
     found += [*missing_tiers(groups, machines, tiers), *wrong_rules(machines, tiers), *wrong_policy(machines)]
     found += [*unknown_keys(machines, declared), *bad_secrets(machines), *wrong_balancing(machines)]
-    found += [*wrong_tls(machines), *wrong_machine_tls(machines), *demo_users_outside_the_lab(machines)]
+    found += [*wrong_tls(machines), *wrong_machine_tls(machines), *wrong_public_side(groups, machines)]
+    found += [*demo_users_outside_the_lab(machines)]
     if not found:  # each problem above breaks every template that depends on it
         found += broken_values(machines, declared)
     return list(dict.fromkeys(problem.strip() for problem in found))

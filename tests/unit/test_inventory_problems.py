@@ -245,6 +245,72 @@ CASES = {
         "machine_tls: true\nmachine_ca_folder: machine-ca",
         r"lab.yml:\d+: with `machine_tls: true`, `machine_ca_folder` is `machine-ca`. Write an absolute path",
     ),
+    "Let's Encrypt for a lab": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_tls: acme",
+        r"lab.yml:\d+: Let's Encrypt cannot reach a lab. Set acme_directory_url to a server that asks the lab's DNS",
+    ),
+    "an ACME server without TLS": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_tls: acme\nacme_directory_url: http://192.0.2.1/dir",
+        r"lab.yml:\d+: `acme_directory_url` is `http://192.0.2.1/dir`. Write it like https://",
+    ),
+    "no mail address": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_tls: acme\nacme_directory_url: https://192.0.2.1/dir\nacme_email: hostmaster",
+        r"lab.yml:\d+: `acme_email` is `hostmaster`. Write a mail address that you read.",
+    ),
+    "a missing authority of the ACME server": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_tls: acme\nacme_ca_file: /nowhere/ca.crt",
+        r"lab.yml:\d+: `acme_ca_file`: there is no file `/nowhere/ca.crt`.",
+    ),
+    "a public address that is a name": (
+        HOSTS,
+        "frontend1: {ansible_host: 172.20.0.20,",
+        "frontend1: {ansible_host: 172.20.0.20, nginx_public_addresses: [www.example.com],",
+        r"hosts.yml:\d+: `nginx_public_addresses` has `www.example.com`, which is no IPv4 address.",
+    ),
+    "a public address without a list": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "www_public_addresses: 203.0.113.20",
+        r"lab.yml:\d+: `www_public_addresses` is not a list. Write it like \[203.0.113.20\].",
+    ),
+    "a public view without public name servers": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "www_public_addresses: [203.0.113.20]",
+        r"hosts.yml:\d+: `www` has public addresses, so its name servers need some as well. Give dns1 `bind_public_",
+    ),
+    "a proxy that is a name": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_trusted_proxies: [anyone]",
+        r"lab.yml:\d+: `nginx_trusted_proxies` has `anyone`, which is no address and no network.",
+    ),
+    "everybody is a proxy": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_trusted_proxies: [0.0.0.0/0]",
+        r"lab.yml:\d+: `nginx_trusted_proxies` has the whole internet. List the addresses of the proxies",
+    ),
+    "the PROXY protocol without a proxy": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "nginx_proxy_protocol: true",
+        r"`nginx_proxy_protocol` needs `nginx_trusted_proxies`. List the load balancers",
+    ),
+    "a rule for an address that is no machine's": (
+        LAB,
+        "bind_ttl_seconds: 5",
+        "allow_more: [{to: 172.20.0.99, proto: tcp, ports: [22], from: [frontends]}]",
+        r"the rule names `172.20.0.99`, which is no tier. There are clients",
+    ),
     "a template that names no group": (
         LAB,
         "bind_ttl_seconds: 5",
@@ -287,6 +353,18 @@ def test_valid_weights_and_draining_are_accepted(lab: Copy) -> None:
     """The cases above do not reject valid settings."""
     fitting = "nginx_backend_weights: {backend1: 50, backend2: 25, backend3: 25}\nnginx_draining: [backend2]"
     lab.replace(LAB, "bind_ttl_seconds: 5", f"{fitting}\nnginx_persistence: route_cookie")
+    assert lab.problems() == []
+
+
+def test_a_public_side_is_accepted(lab: Copy) -> None:
+    """With a load balancer, a rule for one machine, and certificates from a server of its own."""
+    lab.replace(HOSTS, "dns1: {", "dns1: {bind_public_addresses: [203.0.113.5], ")
+    lab.replace(HOSTS, "frontend1: {", "frontend1: {nginx_public_addresses: [203.0.113.20], ")
+    settings = "nginx_trusted_proxies: [192.0.2.250, 2001:db8::/64]\nnginx_proxy_protocol: true\nnginx_tls: acme\n"
+    settings += "acme_directory_url: https://172.20.0.100:14000/dir\nnftables_policy: closed\n"
+    settings += "allow_ssh_from: [192.0.2.1]\n"
+    lab.replace(LAB, "bind_ttl_seconds: 5", settings + "bind_ttl_seconds: 5")
+    lab.replace(LAB, 'allow_ssh_from: ["', 'others: ["')
     assert lab.problems() == []
 
 

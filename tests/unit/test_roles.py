@@ -35,7 +35,8 @@ NO_VALIDATE = {
 OWN_MODULES = ["daemon", "packages"]  # ansible/library/, ansible/action_plugins/
 KEYWORDS = """
 name block rescue always vars when register loop loop_control notify listen until retries delay no_log diff tags
-changed_when failed_when check_mode delegate_to connection become ignore_unreachable throttle run_once module_defaults environment
+changed_when failed_when check_mode delegate_to connection become ignore_unreachable throttle run_once
+module_defaults environment
 """
 
 role_names = pytest.mark.parametrize("role", NAMES)

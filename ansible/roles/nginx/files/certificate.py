@@ -17,6 +17,7 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 END = "-----END CERTIFICATE-----"
@@ -115,7 +116,8 @@ def main() -> None:
         if action == "fetch":
             arguments.add_argument("command", nargs=argparse.REMAINDER)
     options = vars(parser.parse_args())
-    changed = {"begin": begin, "fetch": fetch, "reload": reload}[options.pop("action")](**options)
+    action: Callable[..., bool] = {"begin": begin, "fetch": fetch, "reload": reload}[options.pop("action")]
+    changed = action(**options)
     print("changed" if changed else "unchanged")
 
 
