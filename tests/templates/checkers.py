@@ -43,7 +43,7 @@ def complaint(bench: Workbench, file: File, others: Iterable[File]) -> str:
 def tls_files() -> dict[str, str]:
     """What tasks put beside the configuration for TLS: certificates and their keys, and keys for tickets."""
     pair = self_signed(["www.meutrabalho.com.br"])
-    content = {"site.crt": pair.certificate, "site.key": pair.key}
+    content = {"site.crt": pair.certificate, "site.key": pair.key, "site.pem": pair.certificate + pair.key}
     keys = {"tickets.current": "a" * 80, "tickets.previous": "b" * 80}
     machine = {"ca.crt": pair.certificate, "machine.crt": pair.certificate, "machine.key": pair.key}
     site = {f"/etc/nginx/tls/{name}": text for name, text in (content | keys).items()}

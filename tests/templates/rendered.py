@@ -38,6 +38,18 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "other domain": {"overrides": {"lab_domain": "exemplo.org"}},
     "other subnet": {"subnet": "192.168.56"},
     "ha": {"source": "inventory/ha"},
+    "public": {
+        "source": "inventory/ha",
+        "overrides": {
+            "nginx_tls": "acme",
+            "nginx_public_addresses": ["203.0.113.20"],
+            "www_public_addresses": ["203.0.113.20", "203.0.113.21"],
+            "bind_public_nameservers": {"dns1": ["203.0.113.5"], "dns2": ["203.0.113.6"]},
+            "nginx_trusted_proxies": ["192.0.2.250"],
+            "nginx_proxy_protocol": True,
+            "nftables_policy": "closed",
+        },
+    },
     "tls": {
         "overrides": {"nginx_tls": "lab_ca", "nginx_http2": True, "nginx_hsts_seconds": 63072000, "machine_tls": True}
     },

@@ -42,7 +42,7 @@ def test_the_ttl_is_five_seconds() -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_machine_has_forward_and_reverse_records(variant: str) -> None:
     """Logs contain addresses; administrators look for names."""
-    forward, reverse = zones(variant)
+    forward, reverse, *_ = zones(variant)
     for machine in inventory(variant).hosts():
         name = f"{machine.name}.{machine.vars['lab_domain']}."
         assert records(forward, name) == [machine.address]
@@ -139,9 +139,75 @@ def test_a_run_without_the_primary_keeps_the_serial() -> None:
 
 def test_zones_are_written_on_the_primary_only() -> None:
     """A secondary transfers them."""
-    (task,) = [task for task in template_tasks("bind") if "zone.j2" in str(task)]
-    written = {
-        name: inventory("ha").machine(name).role("bind").vars.templar.evaluate_conditional(task["when"])
-        for name in ("dns1", "dns2")
+    for task in (task for task in template_tasks("bind") if "zone.j2" in str(task)):
+        written = {
+            name: inventory("ha").machine(name).role("bind").vars.templar.evaluate_conditional(task["when"])
+            for name in ("dns1", "dns2")
+        }
+        assert written == {"dns1": True, "dns2": False}
+
+
+CHALLENGE = "_acme-challenge.www.meutrabalho.com.br"
+
+
+def test_only_the_zone_of_a_challenge_takes_updates() -> None:
+    """Ansible writes the others, so nobody else may. A secondary takes none and has no key for them."""
+    primary, secondary = (text("bind", "named.conf.j2", "public", name) for name in ("dns1", "dns2"))
+    dynamic = [zone for zone in primary.split("\nzone ")[1:] if "update-policy" in zone]
+    assert [zone.partition(" ")[0] for zone in dynamic] == [f'"{CHALLENGE}"']
+    assert f"grant acme name {CHALLENGE}. TXT; }}" in dynamic[0]
+    assert primary.count("allow-update { none; };") == primary.count("type primary;") - 1
+    assert not re.search("update-policy|allow-update|update.key", secondary)
+    assert not re.search("update-policy|update.key|acme", text("bind", "named.conf.j2"))
+
+
+def test_the_zone_of_a_challenge_is_delegated() -> None:
+    """To the name servers that have it, in what the machines and what the public see."""
+    found = {
+        str(zone.origin): {str(record.target) for record in zone.get_rdataset(f"{CHALLENGE}.", "NS")}
+        for zone in zones("public")
+        if zone.get_node(f"{CHALLENGE}.")
     }
-    assert written == {"dns1": True, "dns2": False}
+    nameservers = {"dns1.meutrabalho.com.br.", "dns2.meutrabalho.com.br."}
+    assert found == {"meutrabalho.com.br.": nameservers, f"{CHALLENGE}.": nameservers}
+
+
+def test_other_name_servers_are_another_file_of_the_challenge() -> None:
+    """BIND writes that file, so Ansible cannot change it. A second run names the same one."""
+    machine = inventory("public").machine("dns1")
+    both, again, one = (
+        machine.role("bind", bind_nameservers=names).vars["__bind_challenge_zones"][0]["file"]
+        for names in (["dns1", "dns2"], ["dns1", "dns2"], ["dns1"])
+    )
+    assert both == again
+    assert both != one
+
+
+def test_the_public_is_told_public_addresses_only() -> None:
+    """Of the site and of the name servers. The addresses of all other machines stay inside."""
+    public = zones("public")[2]
+    found = {str(name): records(public, str(name)) for name, _, _ in public.iterate_rdatas("A")}
+    assert found == {
+        "www.meutrabalho.com.br.": ["203.0.113.20", "203.0.113.21"],
+        "dns1.meutrabalho.com.br.": ["203.0.113.5"],
+        "dns2.meutrabalho.com.br.": ["203.0.113.6"],
+    }
+    views = text("bind", "named.conf.j2", "public", "dns1").split("\nview ")[1:]
+    assert [re.findall('zone "(.*?)"', view) for view in views] == [
+        ["meutrabalho.com.br", "0.20.172.in-addr.arpa", CHALLENGE],
+        ["meutrabalho.com.br", CHALLENGE],
+    ]
+
+
+def test_each_view_is_transferred_by_its_own_key() -> None:
+    """The zones have the same name: the key tells which one a secondary asks for."""
+    for name in ("dns1", "dns2"):
+        inside, public = text("bind", "named.conf.j2", "public", name).split("\nview ")[1:]
+        assert "match-clients { !key transfer-public; key transfer; 127.0.0.1; " in inside
+        assert {*re.findall("key (transfer\\S*);", inside.partition("};")[2])} == {"transfer"}
+        assert {*re.findall("key (transfer\\S*);", public)} == {"transfer-public"}
+
+
+def test_one_view_is_enough_without_public_addresses() -> None:
+    """The lab tells everybody the same."""
+    assert "view" not in text("bind", "named.conf.j2", "ha")
