@@ -23,6 +23,8 @@ from lab.inventory import ROOT
 PLAIN = "not provisioning and not reboot"
 ROUTE_COOKIE = "tests/testinfra/persistence/variables"
 HTTPS = "tests/testinfra/tls/variables/lab_ca.yml"
+ACME = "tests/testinfra/tls/variables/acme.yml"
+PEBBLE = "tests/testinfra/acme/pebble.yml"
 HTTP_2 = "tests/testinfra/tls/variables/http2.yml"
 RECAP = re.compile(r"^(?:\S+ \S+ )?(\S+) +: ok=\d+ +changed=(\d+)", re.MULTILINE)
 """A machine and its number of changes. Lines of the log have the time in front."""
@@ -115,6 +117,15 @@ MODES = [
         [
             site("--tags=nginx", f"--extra-vars=@{HTTP_2}"),
             pytest("testinfra", "-m", "tls and not disruptive", "--extra-vars", HTTP_2),
+        ],
+    ),
+    Stage(
+        "HTTPS: a certificate by ACME",
+        [
+            use(f"lab/play test {PEBBLE}"),
+            site(f"--extra-vars=@{ACME}"),
+            pytest("testinfra", "-m", "tls", "--extra-vars", ACME),
+            use(f"lab/play test --extra-vars=pebble=false {PEBBLE}"),
         ],
     ),
     Stage("Plain HTTP again", [site()]),

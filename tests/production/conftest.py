@@ -17,10 +17,12 @@ import pytest
 import yaml
 
 from lab.inventory import ROOT
+from tests.production import acme
 from tests.production.cloud import PRIVATE, PUBLIC, Cloud, run
 
 BOOT_SECONDS = 120
 DOMAIN = "example.com"
+ACME_SERVER, ACME_OCTET = "acme", 250
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Site:
         return done.stdout
 
     def ssh(self, server: str, command: str, typed: str = "") -> str:
-        target = f"deploy@{self.address(server, PUBLIC)}"
+        target = f"deploy@{acme_address() if server == ACME_SERVER else self.address(server, PUBLIC)}"
         key = ["-i", str(self.home / "id_ed25519"), "-o", "BatchMode=yes"]
         return run("ssh", *key, *self.ssh_options, target, command, input=typed)
 
@@ -108,7 +110,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     for name in filter(None, files):
         (site.tree / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, site.tree / name, follow_symlinks=False)
-    cloud = Cloud(servers(ROOT / "inventory" / "production.example"))
+    cloud = Cloud(servers(ROOT / "inventory" / "production.example") | {ACME_SERVER: ACME_OCTET})
     try:
         cloud.create((home / "id_ed25519.pub").read_text(encoding="utf-8"))
         install(site)
@@ -123,14 +125,40 @@ def install(site: Site) -> None:
     site.type(tools)
     site.replace("hosts.yml", "203.0.113.", f"{PUBLIC}.")
     site.replace("hosts.yml", "10.20.0.", f"{PRIVATE}.")
-    # "For a first look on a private network, say false."
-    site.replace("group_vars/all/site.yml", "app_cookie_secure: true", "app_cookie_secure: false")
     site.replace("group_vars/all/site.yml", "{{ lookup('ansible.builtin.env', 'HOME') }}", str(site.home))
     site.type(vault_command())
-    for server in servers(site.tree / "inventory" / "production"):
+    for server in (*servers(site.tree / "inventory" / "production"), ACME_SERVER):
         wait_for(site, server)
+    go_public(site)
+    use_acme_server(site)
     site.type(without_prompt(preflight))
     site.type(without_prompt(provision))
+    root = acme.root_certificate(lambda command, typed: site.ssh(ACME_SERVER, command, typed))
+    (site.home / "root.crt").write_text(root, encoding="utf-8")
+
+
+def go_public(site: Site) -> None:
+    """docs/production.md, "A public side": name servers and frontends get their public addresses."""
+    path = site.tree / "inventory" / "production" / "hosts.yml"
+    text = path.read_text(encoding="utf-8")
+    for tier, variable in (("dns", "bind_public_addresses"), ("frontend", "nginx_public_addresses")):
+        text, count = re.subn(rf"({tier}\d: {{ansible_host: )(\S+), ([^}}]+)}}", rf"\1\2, \3, {variable}: [\2]}}", text)
+        assert count == 2, tier
+    path.write_text(text, encoding="utf-8")
+
+
+def use_acme_server(site: Site) -> None:
+    """The example's `nginx_tls: acme`, with another server than Let's Encrypt."""
+    authority = site.home / "acme.crt"
+    nameserver = site.address("dns1", PUBLIC)
+    own = acme.start(lambda command, typed: site.ssh(ACME_SERVER, command, typed), acme_address(), nameserver)
+    authority.write_text(own, encoding="utf-8")
+    settings = f"nginx_tls: acme\nacme_directory_url: {acme.directory(acme_address())}\nacme_ca_file: {authority}\n"
+    site.replace("group_vars/all/site.yml", "nginx_tls: acme\n", settings)
+
+
+def acme_address() -> str:
+    return f"{PUBLIC}.{ACME_OCTET}"
 
 
 def without_prompt(command: str) -> str:

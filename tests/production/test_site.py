@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import ssl
 from http.cookiejar import CookieJar
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, Request, build_opener
+from urllib.request import HTTPCookieProcessor, HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 import dns.resolver
 import pytest
@@ -28,15 +29,18 @@ def www(site: Site, nameserver: str) -> list[str]:
 
 
 class Browser:
-    """One user, who opens the page at an address that DNS gave."""
+    """One user, who opens the page over HTTPS at an address that DNS gave, and trusts the ACME server's authority."""
 
-    def __init__(self) -> None:
-        self._opener: OpenerDirector = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
+    def __init__(self, site: Site) -> None:
+        context = ssl.create_default_context(cafile=site.home / "root.crt")
+        context.check_hostname = False  # the address is in the URL
+        handlers = (ProxyHandler({}), HTTPSHandler(context=context), HTTPCookieProcessor(CookieJar()))
+        self._opener: OpenerDirector = build_opener(*handlers)
 
     def open(self, address: str, path: str, form: dict[str, str] | None = None) -> tuple[int, Any, str]:
         """Status, JSON, and the backend that answered. The name in the cookie jar is the address."""
         data = urlencode(form).encode() if form else None
-        request = Request(f"http://{address}{path}", data, {"Host": f"www.{DOMAIN}", "Accept": "application/json"})
+        request = Request(f"https://{address}{path}", data, {"Host": f"www.{DOMAIN}", "Accept": "application/json"})
         try:
             with self._opener.open(request, timeout=15) as answer:
                 return answer.status, json.load(answer), answer.headers["X-Backend"]
@@ -76,13 +80,36 @@ def test_a_second_run_changes_nothing(site: Site) -> None:
 def test_a_user_logs_in_and_stays_logged_in_everywhere(site: Site, maria: dict[str, str]) -> None:
     """Both name servers know the frontends; all backends share the session."""
     addresses = www(site, "dns1")
-    assert set(addresses) == set(www(site, "dns2")) == {site.address("frontend1"), site.address("frontend2")}
+    public = {site.address(name, PUBLIC) for name in ("frontend1", "frontend2")}
+    assert set(addresses) == set(www(site, "dns2")) == public
     for address in addresses:
-        browser = Browser()
+        browser = Browser(site)
         assert browser.open(address, "/login", maria)[0] == 200
         answers = [browser.open(address, "/perfil") for _ in range(9)]
         assert {(status, profile["usuario"]) for status, profile, _ in answers} == {(200, "maria")}
         assert {backend for _, _, backend in answers} == {"backend1", "backend2", "backend3"}
+
+
+def test_the_certificate_is_issued_and_the_same_everywhere(site: Site) -> None:
+    """By the ACME server, for the site's name, and not by the placeholder with which nginx starts."""
+    shown = [ssl.get_server_certificate((address, 443)) for address in www(site, "dns1")]
+    assert len(shown) == 2
+    assert len(set(shown)) == 1
+    read = f"echo '{shown[0]}' | openssl x509 -noout -issuer -checkhost www.{DOMAIN}"
+    printed = site.ssh("frontend1", read)
+    assert "Pebble" in printed
+    assert "does match" in printed
+
+
+def test_the_servers_themselves_use_private_addresses(site: Site) -> None:
+    """The public view is for the others, who learn no private address."""
+    found = site.ssh("backend1", f"getent ahostsv4 www.{DOMAIN}")
+    assert {line.split()[0] for line in found.splitlines()} == {site.address("frontend1"), site.address("frontend2")}
+    resolver = dns.resolver.Resolver(configure=False)
+    resolver.nameservers = [site.address("dns1", PUBLIC)]
+    assert {record.address for record in resolver.resolve(f"dns2.{DOMAIN}", "A")} == {site.address("dns2", PUBLIC)}
+    with pytest.raises(dns.resolver.NXDOMAIN):
+        resolver.resolve(f"redis1.{DOMAIN}", "A")
 
 
 def test_verify_stops_nothing(site: Site) -> None:
@@ -105,7 +132,7 @@ def test_what_breaks_machines_is_refused(site: Site, command: str) -> None:
 
 def test_a_release_is_deployed_and_rolled_back(site: Site, maria: dict[str, str]) -> None:
     """The user stays logged in."""
-    address, browser = www(site, "dns1")[0], Browser()
+    address, browser = www(site, "dns1")[0], Browser(site)
     assert browser.open(address, "/login", maria)[0] == 200
     former = browser.open(address, "/status")[1]["versao"]
     module = site.tree / "app" / "revezamento" / "__init__.py"
@@ -142,5 +169,5 @@ def test_the_firewall_closes(site: Site, maria: dict[str, str]) -> None:
     site.replace(file, "# allow_ssh_from: [198.51.100.0/28]", f"allow_ssh_from: [{PUBLIC}.1]")
     site.type(without_prompt(f"{PROVISION} --tags nftables"))
     assert site.ssh("frontend1", reach_ssh).strip() == "closed"
-    assert Browser().open(www(site, "dns1")[0], "/login", maria)[0] == 200
+    assert Browser(site).open(www(site, "dns1")[0], "/login", maria)[0] == 200
     assert sum(changed(site.type(f"{PROVISION} --tags nftables")).values()) == 0

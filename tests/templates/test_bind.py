@@ -164,7 +164,7 @@ def test_only_the_zone_of_a_challenge_takes_updates() -> None:
 def test_the_zone_of_a_challenge_is_delegated() -> None:
     """To the name servers that have it, in what the machines and what the public see."""
     found = {
-        str(zone.origin): {str(record.target) for record in zone.get_rdataset(f"{CHALLENGE}.", "NS")}
+        str(zone.origin): set(records(zone, f"{CHALLENGE}.", "NS"))
         for zone in zones("public")
         if zone.get_node(f"{CHALLENGE}.")
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -167,3 +169,66 @@ def test_a_request_may_try_every_backend(variant: str) -> None:
     tries = re.search(r"proxy_next_upstream_tries (\d+);", text("nginx", "nginx.conf.j2", variant))
     assert tries
     assert int(tries[1]) == len(inventory(variant).groups["backends"])
+
+
+BALANCER, STRANGER = "127.0.0.41", "127.0.0.42"
+CLAIM = """\
+import socket, sys
+source, port, line, header = sys.argv[1:]
+link = socket.create_connection(("127.0.0.31", int(port)), 10, source_address=(source, 0))
+link.sendall(f"{line}GET /missing HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n{header}\\r\\n".encode())
+print(link.recv(12).decode())
+"""
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["X-Forwarded-For", "PROXY protocol"])
+def balanced(workbench: Workbench, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A frontend behind a load balancer; the name of its files."""
+    path = f"/bench/balanced-{request.param}"
+    own = {
+        "nginx_addresses": ["127.0.0.31"],
+        "nginx_trusted_proxies": [BALANCER],
+        "nginx_proxy_protocol": request.param,
+    }
+    machine = inventory().machine("frontend1").role("nginx", **own)
+    config = machine.render(ROLES / "nginx" / "templates" / "nginx.conf.j2")
+    config = re.sub(r"(?m)^(pid|error_log) [^ ;]+", rf"\1 {path}.\1", config)
+    config = re.sub(r"access_log [^ ]+", f"access_log {path}.access", config)
+    assert workbench.run(["nginx", "-c", f"{path}.conf"], {f"{path}.conf": config}).returncode == 0
+    yield path
+    workbench.run(["nginx", "-c", f"{path}.conf", "-s", "stop"])
+
+
+def client(workbench: Workbench, path: str, sender: str, port: int = 80, line: str = "", header: str = "") -> str:
+    """Whom the frontend takes for the client of a request; '' if it does not answer."""
+    answered = workbench.run(["python3", "-c", CLAIM, sender, str(port), line, header]).stdout.startswith(
+        "HTTP/1.1 404"
+    )
+    log = workbench.run(["tail", "-n", "1", f"{path}.access"]).stdout
+    return str(json.loads(log)["client"]) if answered else ""
+
+
+def test_a_load_balancer_tells_the_address_of_the_user(workbench: Workbench, balanced: str) -> None:
+    """Otherwise all users would share the limit of failed logins. Nobody else is believed."""
+    if balanced.endswith("True"):
+        claim: dict[str, Any] = {"port": 8080, "line": "PROXY TCP4 192.0.2.77 127.0.0.31 5555 80\r\n"}
+        assert client(workbench, balanced, BALANCER, 8080) == "", "the port expects the PROXY protocol"
+        assert client(workbench, balanced, BALANCER, header="X-Forwarded-For: 192.0.2.77\r\n") == BALANCER
+    else:
+        claim = {"header": "X-Forwarded-For: 192.0.2.66, 192.0.2.77\r\n"}
+    assert client(workbench, balanced, BALANCER, **claim) == "192.0.2.77"
+    assert client(workbench, balanced, STRANGER, **claim) == STRANGER
+    assert client(workbench, balanced, BALANCER) == BALANCER
+
+
+def test_without_a_load_balancer_nobody_is_believed() -> None:
+    """The lab's frontends are asked by users themselves."""
+    assert not re.search("real_ip|proxy_protocol|8080", text("nginx", "nginx.conf.j2"))
+
+
+def test_a_frontend_listens_on_its_public_addresses_as_well() -> None:
+    """With the same certificate and the same redirects."""
+    listening = re.findall(r"listen (\S+:\d+)", text("nginx", "nginx.conf.j2", "public", "frontend1"))
+    floating = inventory("public").machine("frontend1").vars["nginx_addresses"]
+    addresses = [*floating, "203.0.113.20"]
+    assert sorted(listening) == sorted(f"{one}:{port}" for one in addresses for port in (80, 443, 8080, 8443))

@@ -64,6 +64,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     others += [] if lab.is_for_breaking else ORDER
     others += [] if lab.vars["site_is_https"] else ["tls"]
     others += [] if lab.vars["machine_tls_is_on"] else ["machine_tls"]
+    others += [] if lab.vars["nginx_tls"] == "acme" else ["acme"]
     deselected = [item for item in items if any(item.get_closest_marker(name) for name in others)]
     config.hook.pytest_deselected(items=deselected)
     items[:] = [item for item in items if item not in deselected]

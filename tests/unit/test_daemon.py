@@ -30,6 +30,7 @@ class Systemd:
         self.check_mode = False
         self.is_active, self.boots, self.started, self.enabled = False, 0, 0.0, False
         self.done: list[str] = []
+        self.changed = ""
 
     def run_command(self, command: list[str]) -> tuple[int, str, str]:
         verb = command[1]
@@ -43,13 +44,14 @@ class Systemd:
             "LoadState": "loaded",
             "ActiveState": "active" if self.is_active else "inactive",
             "UnitFileState": "enabled" if self.enabled else "disabled",
-            "NeedDaemonReload": "no",
+            "NeedDaemonReload": "yes" if command[-1] == self.changed else "no",
             "InvocationID": str(self.boots),
             "InactiveExitTimestamp": started if self.boots else "",
             "FragmentPath": "/usr/lib/systemd/system/x.service",
             "DropInPaths": "",
         }
-        return 0, "\n".join(f"{name}={value}" for name, value in shown.items()), ""
+        asked = [name for name in shown if name in command[-2]]
+        return 0, "\n".join(f"{name}={shown[name]}" for name in asked), ""
 
     def start(self) -> None:
         """Start the unit, on request or after a crash."""
@@ -172,3 +174,13 @@ def test_a_sandbox_stands_before_what_the_role_gives_back(systemd: Systemd, tmp_
     systemd.params["sandbox"] = False
     assert one.write_drop_in()
     assert daemon.SANDBOX not in one.drop_in.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("changed", "reads"), [("x.timer", True), ("x.service", True), ("y.service", False)])
+def test_systemd_reads_the_service_of_a_timer_again(systemd: Systemd, changed: str, reads: bool) -> None:
+    """A timer would go on starting the service as it was."""
+    systemd.params["unit"] = "x.timer"
+    systemd.converge()
+    systemd.changed = changed
+    assert systemd.converge() == ""
+    assert systemd.done == (["daemon-reload"] if reads else [])

@@ -74,9 +74,9 @@ def test_an_inventory_sets_no_wiring() -> None:
                 "allow_ssh_from",
                 "previous_secrets",
                 "show_addresses",
-                "app_cookie_secure",
                 "machine_tls",
                 "machine_ca_folder",
+                "nginx_tls",
             }, file
 
 

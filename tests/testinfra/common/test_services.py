@@ -93,11 +93,15 @@ def _sockets(machine: Box) -> list[Socket]:
 
 def _declared(machine: Box) -> set[tuple[str, str, int]]:
     """The sockets that the machine's tiers serve: protocol, address, port."""
-    services = [service for tier in machine.tiers for service in machine.vars["tiers"][tier]["serves"]]
-    addresses = machine.vars["nginx_addresses"] if "frontends" in machine.tiers else [machine.address]
+    known = machine.vars
+    elsewhere = {
+        "frontends": [*known["nginx_addresses"], *known["nginx_public_addresses"]],
+        "dns": [*known["bind_addresses"], *known["bind_public_addresses"]],
+    }
     return {
         (service["proto"], address, port)
-        for service in services
-        for address in addresses
+        for tier in machine.tiers
+        for service in known["tiers"][tier]["serves"]
+        for address in elsewhere.get(tier, [machine.address])
         for port in service.get("ports", [])
     }

@@ -12,6 +12,7 @@ from lab.playbooks import run_playbook, tail
 from tests.certificates import self_signed
 from tests.extra_vars import extra_vars
 from tests.testinfra.browser import Browser, summary
+from tests.testinfra.certificates import served
 
 pytestmark = [pytest.mark.tls, pytest.mark.disruptive, pytest.mark.provisioning]
 
@@ -24,15 +25,6 @@ def variables(lab: Lab, pytestconfig: pytest.Config) -> dict[str, Any]:
     if lab.ca_file is None:
         pytest.skip("the certificate is not from the lab's authority")
     return extra_vars(pytestconfig)
-
-
-def served(client: Box, lab: Lab) -> dict[str, str]:
-    """The serial number of each frontend's certificate."""
-    command = "openssl s_client -connect %s -servername %s </dev/null | openssl x509 -noout -serial"
-    return {
-        box.name: client.output(command, f"{box.address}:{lab.site_port}", lab.site_name)
-        for box in lab.tier("frontends")
-    }
 
 
 def test_a_renewal_fails_no_request(

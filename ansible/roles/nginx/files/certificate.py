@@ -116,8 +116,8 @@ def main() -> None:
         if action == "fetch":
             arguments.add_argument("command", nargs=argparse.REMAINDER)
     options = vars(parser.parse_args())
-    act: Callable[..., bool] = {"begin": begin, "fetch": fetch, "reload": reload}[options.pop("action")]
-    changed = act(**options)
+    acts: dict[str, Callable[..., bool]] = {"begin": begin, "fetch": fetch, "reload": reload}
+    changed = acts[options.pop("action")](**options)
     print("changed" if changed else "unchanged")
 
 
