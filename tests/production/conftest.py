@@ -142,7 +142,9 @@ def go_public(site: Site) -> None:
     path = site.tree / "inventory" / "production" / "hosts.yml"
     text = path.read_text(encoding="utf-8")
     for tier, variable in (("dns", "bind_public_addresses"), ("frontend", "nginx_public_addresses")):
-        text, count = re.subn(rf"({tier}\d: {{ansible_host: )(\S+), ([^}}]+)}}", rf"\1\2, \3, {variable}: [\2]}}", text)
+        text, count = re.subn(
+            rf"(?m)^( +{tier}\d: {{ansible_host: )(\S+), ([^}}]+)}}", rf"\1\2, \3, {variable}: [\2]}}", text
+        )
         assert count == 2, tier
     path.write_text(text, encoding="utf-8")
 

@@ -131,7 +131,7 @@ def inventory(variant: str = "lab") -> Inventory:
 def machines(role: str, variant: str = "lab") -> list[Machine]:
     """The first machine of each tier that has the role; with high availability also the second, a replica."""
     tiers = inventory(variant).groups
-    group, number = roles()[role], 2 if variant == "ha" else 1
+    group, number = roles()[role], 2 if variant in ("ha", "public") else 1
     some = {host for tier, hosts in tiers.items() if tier != "all" for host in hosts[:number]}
     return [inventory(variant).machine(name) for name in tiers[group] if name in some]
 

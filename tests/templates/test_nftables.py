@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from tests.templates.rendered import VARIANTS, files, inventory, text
+from lab.inventory import Inventory
+from tests.templates.rendered import SECRETS, VARIANTS, files, inventory, text
 from tests.workbench import Workbench
 
 CLOSED = [("mysql1", 3306, "backends"), ("redis1", 6379, "backends"), ("backend1", 8000, "frontends")]
@@ -18,7 +19,7 @@ REPLICATED = {"mysql1": "mysql", "redis1": "redis"}
 def test_only_one_tier_reaches_a_port(machine: str, port: int, senders: str, variant: str) -> None:
     """Requests can only go from frontend to backend to data store, whose machines may also be connected."""
     rules = text("nftables", "nftables.conf.j2", variant, machine)
-    own = inventory(variant).hosts(REPLICATED[machine]) if variant == "ha" and machine in REPLICATED else []
+    own = inventory(variant).hosts(REPLICATED[machine]) if variant in ("ha", "public") and machine in REPLICATED else []
     service = rf"tcp dport {{ {port}(?:, \d+)* }}"
     (accepted,) = re.findall(rf"{service} ip saddr {{ (.*?) }} accept", rules)
     assert set(accepted.split(", ")) == {sender.address for sender in [*inventory(variant).hosts(senders), *own]}
@@ -102,3 +103,32 @@ def test_the_open_policy_filters_nothing_that_goes_out() -> None:
     rules = text("nftables", "nftables.conf.j2", machine="redis1")
     assert re.findall(r"hook (\w+) .*policy (\w+);", rules) == [("input", "accept")]
     assert "ct state" not in rules
+
+
+def test_with_acme_frontends_reach_the_certificate_and_nobody_else_does() -> None:
+    """By SSH, on the one name server that has it. That machine reaches the server that issues it."""
+    overrides = SECRETS | {
+        "nginx_tls": "acme",
+        "nftables_policy": "closed",
+        "acme_directory_url": "https://192.0.2.9:14000/dir",
+    }
+    machines = Inventory.load("inventory/ha", overrides=overrides)
+    variables = {name: machines.machine(name).vars for name in ("dns1", "dns2", "frontend1", "backend1")}
+    frontends = [machine.address for machine in machines.hosts("frontends")]
+    senders = {
+        name: [rule["from"] for rule in known["nftables_rules"] if rule["ports"] == [22]]
+        for name, known in variables.items()
+    }
+    everybody = list(variables["dns1"]["allow_ssh_from"])
+    assert senders == {name: [everybody] for name in variables} | {"dns1": [everybody, frontends]}
+    outgoing = {
+        name: [(rule["ports"], rule["to"]) for rule in known["nftables_outgoing"] if rule["ports"] in ([22], [14000])]
+        for name, known in variables.items()
+    }
+    dns1 = machines.machine("dns1").address
+    assert outgoing == {
+        "dns1": [([14000], ["anyone"])],
+        "dns2": [],
+        "frontend1": [([22], [dns1])],
+        "backend1": [],
+    }

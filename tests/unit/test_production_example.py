@@ -42,6 +42,21 @@ def test_a_copy_with_secrets_passes(copy: Path) -> None:
     assert problems(copy) == []
 
 
+def test_a_copy_with_a_public_side_passes(copy: Path) -> None:
+    """As the comment in hosts.yml says: the public gets public addresses, the machines private ones."""
+    (copy / VAULT).write_text(yaml.safe_dump(SECRETS), encoding="utf-8")
+    hosts = (copy / "hosts.yml").read_text(encoding="utf-8")
+    for line in re.findall(r"(?m)^# {5}(\w+: {.*public.*})$", hosts):
+        name = line.partition(":")[0]
+        hosts = re.sub(rf"(?m)^( +){name}: .*$", rf"\g<1>{line}", hosts)
+    hosts = re.sub(r"(?m)^( +dns2: .*)}$", r"\1, bind_public_addresses: [203.0.113.6]}", hosts)
+    (copy / "hosts.yml").write_text(hosts, encoding="utf-8")
+    assert problems(copy) == []
+    dns1 = Inventory.load(copy).machine("dns1").vars
+    assert dns1["bind_public_names"] == {"www": ["203.0.113.20"], "dns1": ["203.0.113.5"], "dns2": ["203.0.113.6"]}
+    assert dns1["www_addresses"] == ["10.20.0.20", "10.20.0.21"]
+
+
 def test_a_copy_without_secrets_is_refused(copy: Path) -> None:
     """Each missing secret is named. There are no default secrets."""
     found = "\n".join(problems(copy))
