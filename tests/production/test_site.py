@@ -148,7 +148,7 @@ def test_a_release_is_deployed_and_rolled_back(site: Site, maria: dict[str, str]
 
 def test_secrets_are_replaced(site: Site, maria: dict[str, str]) -> None:
     """docs/production.md, "Change secrets": the user stays logged in, and the next run changes nothing."""
-    address, browser = www(site, "dns1")[0], Browser()
+    address, browser = www(site, "dns1")[0], Browser(site)
     assert browser.open(address, "/login", maria)[0] == 200
     before = browser.open(address, "/perfil")[1]["sessao"]
     vault = "ansible-vault view inventory/production/group_vars/all/vault.yml"
@@ -156,7 +156,7 @@ def test_secrets_are_replaced(site: Site, maria: dict[str, str]) -> None:
     site.type(without_prompt(documented("### Change secrets")[0]))
     assert former & set(site.type(vault).split()) == {word for word in former if word.startswith("secret_")}
     assert browser.open(address, "/perfil")[1]["sessao"] == before
-    assert Browser().open(address, "/login", maria)[0] == 200
+    assert Browser(site).open(address, "/login", maria)[0] == 200
     assert {name: count for name, count in changed(site.type(PROVISION)).items() if count} == {}
 
 
