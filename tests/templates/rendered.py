@@ -81,8 +81,16 @@ class File:
 
 def roles() -> dict[str, str]:
     """Each role of ansible/site.yml and the group that it is applied to."""
-    plays = DataLoader().load_from_file(str(ROOT / "ansible" / "site.yml"))
-    return {role["role"]: play["hosts"] for play in plays for role in play.get("roles", [])}
+    return {role["role"]: play["hosts"] for play in _plays("site.yml") for role in play.get("roles", [])}
+
+
+def _plays(playbook: str) -> Iterator[dict[str, Any]]:
+    """The plays of a playbook, and of those that it imports."""
+    for play in DataLoader().load_from_file(str(ROOT / "ansible" / playbook)):
+        if imported := play.get("ansible.builtin.import_playbook"):
+            yield from _plays(imported)
+        else:
+            yield play
 
 
 def template_tasks(role: str) -> Iterator[dict[str, Any]]:
