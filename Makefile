@@ -143,7 +143,7 @@ test-vagrant: tools # with virtual machines; without KVM they are emulated, whic
 
 .PHONY: test-modes
 test-modes: tools # the lab that is up with HTTPS and other shares of the backends, and back; after make verify
-	@python -m tests.stages --modes
+	@$(USE) python -m tests.stages --modes
 
 .PHONY: test-exercises
 test-exercises: tools # solves all exercises on the lab that is up, right and wrong

@@ -84,12 +84,12 @@ def test_the_primary_transfers_with_the_key_only_and_notifies_the_secondaries() 
     assert re.findall("allow-transfer .*", config.split("\nzone ")[0]) == ["allow-transfer { none; };"]
     for zone in zones:
         assert re.findall("allow-transfer .*", zone) == ["allow-transfer { transfer; };"]
-        assert "also-notify { others; };" in zone
+        assert "also-notify { transfer-others; };" in zone
         assert "type primary;" in zone
     key, told = text("bind", "transfer.key.j2", "ha", "dns1"), inventory("ha").machine("dns2").address
     (name,) = re.findall("^key (.*) {", key, re.MULTILINE)
     assert f"acl transfer {{ key {name}; }};" in key
-    assert f"primaries others port 53 {{ {told} key {name}; }};" in key
+    assert f"primaries transfer-others port 53 {{ {told} key {name}; }};" in key
 
 
 def test_a_secondary_transfers_to_nobody() -> None:
@@ -98,7 +98,7 @@ def test_a_secondary_transfers_to_nobody() -> None:
     assert re.findall('^zone "(.*)"', config, re.MULTILINE) == re.findall('^zone "(.*)"', primary, re.MULTILINE)
     assert re.findall("allow-transfer .*", config) == ["allow-transfer { none; };"]
     assert config.count("type secondary;") == config.count("\nzone ")
-    assert config.count("primaries { others; };") == config.count("\nzone ")
+    assert config.count("primaries { transfer-others; };") == config.count("\nzone ")
     asked = re.findall("^primaries .*{ (.*) key .*;", text("bind", "transfer.key.j2", "ha", "dns2"), re.MULTILINE)
     assert asked == [inventory("ha").machine("dns1").address]
     assert {*re.findall("max-re.*-time (.*);", config)} == {"5"}
@@ -200,13 +200,14 @@ def test_the_public_is_told_public_addresses_only() -> None:
     ]
 
 
-def test_each_view_is_transferred_by_its_own_key() -> None:
+@pytest.mark.parametrize(("name", "lists"), [("dns1", {"", "-others"}), ("dns2", {"-others"})])
+def test_each_view_is_transferred_by_its_own_key(name: str, lists: set[str]) -> None:
     """The zones have the same name: the key tells which one a secondary asks for."""
-    for name in ("dns1", "dns2"):
-        inside, public = text("bind", "named.conf.j2", "public", name).split("\nview ")[1:]
-        assert "match-clients { !key transfer-public; key transfer; 127.0.0.1; " in inside
-        assert {*re.findall("key (transfer\\S*);", inside.partition("};")[2])} == {"transfer"}
-        assert {*re.findall("key (transfer\\S*);", public)} == {"transfer-public"}
+    inside, public = text("bind", "named.conf.j2", "public", name).split("\nview ")[1:]
+    clients, _, zones = inside.partition("};")
+    assert "match-clients { !transfer-public; transfer; 127.0.0.1; " in clients
+    assert {*re.findall(r"{ (transfer\S*);", zones)} == {f"transfer{one}" for one in lists}
+    assert {*re.findall(r"{ (transfer\S*);", public)} == {f"transfer-public{one}" for one in lists}
 
 
 def test_one_view_is_enough_without_public_addresses() -> None:

@@ -131,7 +131,7 @@ def test_mysql_takes_no_login_in_clear(lab: Lab, mysql: Box) -> None:
         "try:\n    pymysql.connect(**json.load(sys.stdin))\n    print('true')\n"
         "except pymysql.Error as error:\n    print(error.args[0])"
     )
-    login = {"host": mysql.address, "user": app["name"], "password": app["password"]}
+    login = {"host": mysql.address, "user": app["name"], "password": app["passwords"][0]}
     backend = lab.tier("backends")[0]
     python = f"{backend.role('app')['__app_root']}/current/bin/python"
     tls = {"ssl_ca": backend.role("app")["app_ca_file"], "ssl_verify_identity": True}

@@ -42,7 +42,7 @@ def account(mysql: Box, number: int) -> dict[str, str]:
 def login_to(mysql: Box, user: str, password: str) -> dict[str, Any]:
     """Arguments of pymysql.connect, as the app connects."""
     folder = mysql.role("mysql")["mysql_tls_folder"]
-    tls = {"ssl_ca": f"{folder}/ca.crt", "ssl_verify_identity": True} if folder else {}
+    tls = {"ssl_ca": f"{folder}/ca.crt", "ssl_verify_cert": True, "ssl_verify_identity": True} if folder else {}
     return {"host": mysql.address, "user": user, "password": password, **tls}
 
 
