@@ -25,6 +25,7 @@ ROUTE_COOKIE = "tests/testinfra/persistence/variables"
 HTTPS = "tests/testinfra/tls/variables/lab_ca.yml"
 ACME = "tests/testinfra/tls/variables/acme.yml"
 PEBBLE = "tests/testinfra/acme/pebble.yml"
+ROTATION = "testinfra/provisioning/test_rotation.py"
 HTTP_2 = "tests/testinfra/tls/variables/http2.yml"
 RECAP = re.compile(r"^(?:\S+ \S+ )?(\S+) +: ok=\d+ +changed=(\d+)", re.MULTILINE)
 """A machine and its number of changes. Lines of the log have the time in front."""
@@ -94,7 +95,10 @@ REST = [
     Stage("Install a browser", [site("--limit=clients", "--tags=client", "--extra-vars=client_browser=true")]),
     Stage("Verify: the page in the browser", [pytest("browser")]),
     Stage("Exercises: solved, and done wrong", [pytest("exercises", "-m", "not long")]),
-    Stage("Interrupted runs, and changes that break a machine", [pytest("testinfra", "-m", "provisioning")]),
+    Stage(
+        "Interrupted runs, and changes that break a machine",
+        [pytest("testinfra", "-m", "provisioning", f"--ignore=tests/{ROTATION}")],
+    ),
     Stage("A machine of the lab provisions all others", [pytest("control")]),
     Stage("Drills: power cuts and deployments", [use("python -m drills short --seed=1 --before=3 --after=4")]),
     Stage("Every machine reboots", [pytest("testinfra", "-m", "reboot")]),
@@ -132,6 +136,7 @@ MODES = [
     route_cookie("equal", "not drain and not more"),
     route_cookie("weighted", "spread or honoured"),
     route_cookie("fourth", "more"),
+    Stage("Other secrets", [pytest(ROTATION)]),
     Stage("As before", [site(), pytest("testinfra", "-m", f"not disruptive and {PLAIN}")]),
 ]
 """On a lab that is up, after `make verify`, which installs the browser."""
