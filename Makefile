@@ -229,10 +229,16 @@ diagram: tools
 # One lock for every platform and for Python 3.11 and newer: markers select what differs.
 LOCK = uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url
+NPM_LOCK = npm update --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
+# npm has no option that leaves out the projects' pages for donations.
+WITHOUT_PAGES = import json, pathlib, sys; file = pathlib.Path(sys.argv[1]); lock = json.loads(file.read_text()); \
+	[entry.pop("funding", None) for entry in lock["packages"].values()]; \
+	file.write_text(json.dumps(lock, indent=2, ensure_ascii=False) + "\n")
 
 .PHONY: lock
 lock: tools
 	@cd app && $(LOCK) pyproject.toml --output-file requirements.txt
 	@$(LOCK) --constraint app/requirements.txt requirements.in app/pyproject.toml --output-file requirements.txt
 	@cd audit && $(LOCK) requirements.in --output-file requirements.txt
-	@cd audit && npm update --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
+	@for folder in audit bench/peer; do \
+		(cd $$folder && $(NPM_LOCK)) && python -c '$(WITHOUT_PAGES)' $$folder/package-lock.json || exit; done

@@ -418,11 +418,3 @@ def test_the_playbook_installs_what_the_scanners_run() -> None:
     (play,) = yaml.safe_load((ROOT / "ansible" / "audit.yml").read_text(encoding="utf-8"))
     for tool in program.ON_MACHINES:
         assert f"'{tool}'" in play["vars"]["audit_packages"]
-
-
-def test_the_locks_name_no_registry() -> None:
-    """They work with any."""
-    for name in ("requirements.txt", "package-lock.json"):
-        text = (ROOT / "audit" / name).read_text(encoding="utf-8")
-        assert "index-url" not in text
-        assert '"resolved"' not in text
