@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -49,9 +51,13 @@ LOG_WIDTH = 180
 
 def tools_on_machines(state: str) -> list[Finding]:
     """Install the scanners that run on the machines (`present`), or remove those that were installed (`absent`)."""
-    if not run_playbook("audit.yml", variables={"audit_tools": state}, log=LOG):
-        return []
-    return [Finding("scanners", "machines", f"failed: they are not {state}; see {LOG}\n{tail(LOG)}", Level.ERROR)]
+    try:
+        if not run_playbook("audit.yml", variables={"audit_tools": state}, log=LOG):
+            return []
+        problem = tail(LOG)
+    except subprocess.TimeoutExpired as error:
+        problem = f"it takes longer than {error.timeout:.0f} s"
+    return [Finding("scanners", "machines", f"failed: they are not {state}; see {LOG}\n{problem}", Level.ERROR)]
 
 
 def scan(site: Site, tools: Sequence[str]) -> list[Finding]:
@@ -74,12 +80,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make audit", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=SCANNERS, default=list(SCANNERS), metavar="TOOL")
     parser.add_argument("--all", action="store_true", help="also show findings of level low")
-    parser.add_argument("--extra-vars", type=Path, metavar="FILE", help="that the lab was provisioned with")
+    parser.add_argument("--extra-vars", metavar="@FILE", help="that the lab was provisioned with")
     options = parser.parse_args(arguments)
+    variables = Path(options.extra_vars.removeprefix("@")) if options.extra_vars else None
+    if variables and not variables.is_file():
+        parser.error(f"there is no file {variables}")
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # cleans up as Ctrl-C does
     overrides: Any = (
-        DataLoader().load_from_file(str(options.extra_vars.resolve()), trusted_as_template=True)
-        if options.extra_vars
-        else None
+        DataLoader().load_from_file(str(variables.resolve()), trusted_as_template=True) if variables else None
     )
     lab = Lab(Inventory.load(overrides=overrides))
     try:
@@ -89,6 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if elsewhere := outside(lab):
             print(f"error: these addresses are not the lab's: {', '.join(elsewhere)}", file=sys.stderr)
             return 2
+        applying = [one for one in accepted.read() if one.applies(lab.tier("frontends")[0].role("nginx"))]
         raw = STATE / "raw"
         shutil.rmtree(raw, ignore_errors=True)
         raw.mkdir(parents=True, mode=0o700)
@@ -99,8 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             findings += [] if findings else scan(Site(lab, raw), options.only)
         finally:
             findings += tools_on_machines("absent") if needed else []
-        variables = lab.tier("frontends")[0].role("nginx")
-        applying = [one for one in accepted.read() if one.applies(variables)]
+    except KeyboardInterrupt:
+        return 130
     finally:
         lab.close()
     judged, unused = accepted.accept(findings, applying)

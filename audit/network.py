@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 from audit.finding import Finding, Level, ScanError
 from audit.programs import run_on
 from audit.site import Site
+from drills.fault import arm, disarm
 from lab.machines import Box
 from lab.reach import Host, Lists
 
@@ -45,8 +46,7 @@ def nmap(site: Site) -> Iterator[Finding]:
     udp = ",".join(str(port) for port in sorted(lists.ports("udp") | WELL_KNOWN_UDP))
     options = "-n -Pn -sS -sU --max-retries 1 --min-rate 5000 --host-timeout 15m -oX -"
     command = f"nmap {options} -p T:1-65535,U:{udp} {shlex.join([*targets, *floating])}"
-    # The client's own firewall would stop what the others have to refuse.
-    with client.stopped(FIREWALL) if client.is_active(FIREWALL) else nullcontext():
+    with firewall_down(client):
         text = site.keep("nmap.xml", run_on(client, command, NMAP_SECONDS, root=True))
     found = read_nmap(text, [*targets, *floating])
     sender = Host(client.address, client.tiers)
@@ -54,6 +54,22 @@ def nmap(site: Site) -> Iterator[Finding]:
         tiers = targets[address].tiers if address in targets else ("frontends",)
         name = targets[address].name if address in targets else address
         yield from compare(name, ports, sender, Host(address, tiers), lists)
+
+
+@contextmanager
+def firewall_down(client: Box) -> Iterator[None]:
+    """Stop the client's own firewall, which would stop what the others have to refuse.
+
+    If this process is killed, the client starts it by itself after a while.
+    """
+    start = f"systemctl start {FIREWALL}"
+    arm(client, start, NMAP_SECONDS + 60)
+    client.root_output(f"systemctl stop {FIREWALL}")
+    try:
+        yield
+    finally:
+        client.root_output(start)
+        disarm(client)
 
 
 def read_nmap(text: str, targets: Sequence[str]) -> Open:

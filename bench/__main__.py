@@ -22,9 +22,9 @@ from bench.arms import COUNTS, Arm, arms
 from bench.measure import Run, Runner
 from bench.picture import draw
 from bench.report import Results, ratios, table
-from bench.stage import stage
+from bench.stage import refuse, stage
 from lab.inventory import ROOT, Inventory
-from lab.machines import SERVERS_IN_USE, Lab
+from lab.machines import Lab
 
 CLEAN_UP_SECONDS = 45
 
@@ -37,6 +37,8 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="TEXT", help="only arms whose name contains this")
     parser.add_argument("--json", type=Path, default=ROOT / ".lab" / "bench.json")
     options = parser.parse_args()
+    if not options.json.parent.is_dir():
+        parser.error(f"there is no folder {options.json.parent}")
     ends = monotonic() + options.minutes * 60 - CLEAN_UP_SECONDS
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # cleans up as Ctrl-C does
     lab = Lab(Inventory.load())
@@ -46,28 +48,26 @@ def main() -> None:
         workers, backends = int(role["app_workers"]), len(lab.tier("backends"))
         counts = sorted({*COUNTS, workers})
         about = describe(lab)
-        with user(lab) as credentials, stage(lab, counts, workers) as ready:
-            chosen = [arm for arm in arms(ready, credentials) if options.only in arm.name]
+        with user(lab) as credentials, stage(lab, counts, workers, options.minutes * 60) as ready:
+            known = list(arms(ready, credentials))
+            chosen = [arm for arm in known if options.only in arm.name]
+            if not chosen:
+                names = "\n".join(arm.name for arm in known)
+                sys.exit(f"error: no name has {options.only!r} in it. These are the names:\n{names}")
             results = measure(Runner(ready, credentials), chosen, options.rounds, options.seconds, ends)
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
         lab.close()
-    about["rounds"] = max(map(len, results.values()), default=0)
+    about["rounds"] = max(map(len, results.values()))
+    if not about["rounds"]:
+        sys.exit("error: no time was left to measure anything. Remedy: more --minutes")
     runs = {name: [asdict(one) for one in runs] for name, runs in results.items()}
     options.json.write_text(json.dumps({"about": about, "arms": runs}, indent=1), encoding="utf-8")
     picture = options.json.with_suffix(".svg")
     title = f"{about['rounds']} rounds on {about['date']}, {about['processor']}, {about['processors']} processors"
     draw(picture, results, workers, counts, backends, title)
     print(f"{title}\n\n{table(results)}\n\n{ratios(results, workers, backends)}\n\n{options.json}\n{picture}")
-
-
-def refuse(lab: Lab) -> None:
-    """Exit if this is no lab, or one that lets nobody else use the bench's ports."""
-    if not lab.is_for_breaking:
-        sys.exit(f"error: {SERVERS_IN_USE}")
-    if lab.vars["nftables_policy"] == "closed":
-        sys.exit("error: with nftables_policy: closed, no machine reaches what the bench runs beside the lab's daemons")
 
 
 def describe(lab: Lab) -> dict[str, Any]:

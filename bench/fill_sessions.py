@@ -1,6 +1,6 @@
 """Fills a Redis with sessions through the app's own code, measures, and removes exactly these; JSON in, JSON out.
 
-Runs where the app is: on a backend, or here with app/ in PYTHONPATH. The argument has `redis` (host and port), `user`,
+Runs where the app is, on a backend. The argument has `redis` (host and port), `user`,
 `password` and `sessions`.
 """
 
@@ -112,6 +112,7 @@ def measured(argument: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         redis_db=0,
         redis_user=argument["user"],
         redis_password=argument["password"],
+        ca_file=None,
         threads=4,
         session_idle_seconds=1800,
         session_lifetime_seconds=43_200,

@@ -1,18 +1,14 @@
 """Memory and times with a million sessions in Redis, and with 100 000 users in MySQL: `make bench-sessions`.
 
-On the lab that is up, the sessions go into a Redis of their own beside the lab's, which is too small. With --redis, no
-lab is needed: the sessions go into that Redis, and are removed from it.
+On the lab that is up. The sessions go into a Redis of their own beside the lab's, which is too small.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import random
 import secrets
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,10 +17,10 @@ from statistics import median
 from typing import Any
 
 from bench.accounts import add_users, remove_users
-from bench.stage import WRITE, begin, end
+from bench.stage import WRITE, begin, end, refuse
 from bench.units import FOLDER, UNITS, unit
-from lab.inventory import ROOT, Inventory
-from lab.machines import SERVERS_IN_USE, Lab
+from lab.inventory import Inventory
+from lab.machines import Lab
 
 SESSIONS, USERS, LOGINS = 1_000_000, 100_000, 100
 BYTES_EACH = 1500
@@ -65,20 +61,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench-sessions", description=__doc__)
     parser.add_argument("--sessions", type=int, default=SESSIONS)
     parser.add_argument("--users", type=int, default=USERS, help="0 leaves MySQL alone")
-    parser.add_argument("--redis", metavar="HOST:PORT", help="$REDISCLI_AUTH has the password, if any")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # cleans up as Ctrl-C does
-    if options.redis:
-        host, _, port = options.redis.rpartition(":")
-        password = os.environ.get("REDISCLI_AUTH", "")
-        print(
-            report(here({"redis": [host, int(port)], "user": "", "password": password, "sessions": options.sessions}))
-        )
-        return
     lab = Lab(Inventory.load())
     try:
-        if not lab.is_for_breaking:
-            sys.exit(f"error: {SERVERS_IN_USE}")
+        refuse(lab)
         print(report(in_the_lab(lab, options.sessions)), flush=True)
         if options.users:
             print(report_of_logins(*logins(lab, options.users), options.users))
@@ -86,20 +73,6 @@ def main() -> None:
         sys.exit(130)
     finally:
         lab.close()
-
-
-def here(argument: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill a Redis from this computer."""
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM)],
-        input=json.dumps(argument),
-        env=os.environ | {"PYTHONPATH": str(ROOT / "app")},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def in_the_lab(lab: Lab, sessions: int) -> dict[str, Any]:

@@ -20,12 +20,14 @@ from pathlib import Path
 from bench.units import FOLDER, UNITS, app_units, peer_units, proxy_files
 from drills.fault import arm, disarm, primary
 from lab.inventory import ROOT
-from lab.machines import Box, Lab
+from lab.machines import SERVERS_IN_USE, Box, Lab
 
 HERE = Path(__file__).parent
 PEER = HERE / "peer"
 SCRIPT_PATH = f"{FOLDER}/wrk.lua"
 DEAD_MAN_SECONDS = 1800
+"""When the machines clean up by themselves, for what the bench needs besides its measuring."""
+
 
 WRITE = """
 import json, os, sys
@@ -35,19 +37,15 @@ for path, text in json.load(sys.stdin).items():
         file.write(text)
 print("null")
 """
-INSTALL = f"""
-set -e
-mkdir -p {FOLDER}
-dpkg-query --show --showformat '${{binary:Package}}\\n' | sort > {FOLDER}/packages
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
-apt-get install -qq --no-install-recommends -o APT::Keep-Downloaded-Packages=false %s >/dev/null
-"""
+LOCK = f"{FOLDER}.lock"
+"""Held by whatever installs or removes: apt goes on where its SSH connection was interrupted."""
+
 CLEAN = f"""
 systemctl stop 'bench-*.service'
+exec 9>{LOCK}
+flock 9
 if [ -s {FOLDER}/packages ]; then
-    new=$(dpkg-query --show --showformat '${{binary:Package}}\\n' | sort | comm -13 {FOLDER}/packages -)
-    [ -z "$new" ] || DEBIAN_FRONTEND=noninteractive apt-get purge -qq $new >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get purge -qq $(cat {FOLDER}/packages) >/dev/null || exit
 fi
 rm -rf {FOLDER} {UNITS}/bench-*.service /var/log/nginx/bench-*.log /run/bench-*
 systemctl daemon-reload
@@ -56,16 +54,47 @@ true
 """
 
 
-def begin(box: Box) -> None:
-    """Remove what a killed run has left, and make the machine clean up by itself if this one is killed."""
-    box.root(CLEAN)
+def install(*packages: str) -> str:
+    """The script that installs packages, after it has recorded which are new with them; others it may only update."""
+    names = " ".join(packages)
+    return f"""
+set -e
+export DEBIAN_FRONTEND=noninteractive
+exec 9>{LOCK}
+flock 9
+mkdir -p {FOLDER}
+apt-get update -qq
+apt-get install -qq --simulate --no-install-recommends {names} >{FOLDER}/plan
+sed -n 's/^Inst \\([^ ]*\\) (.*/\\1/p' {FOLDER}/plan >{FOLDER}/packages
+apt-get install -qq --no-install-recommends -o APT::Keep-Downloaded-Packages=false {names} >/dev/null
+"""
+
+
+def refuse(lab: Lab) -> None:
+    """Exit if this is no lab, or one whose machines do not let the bench's own daemons take part."""
+    if not lab.is_for_breaking:
+        sys.exit(f"error: {SERVERS_IN_USE}")
+    if lab.vars["nftables_policy"] == "closed":
+        sys.exit("error: with nftables_policy: closed, no machine reaches what the bench runs beside the lab's daemons")
+    if lab.vars["machine_tls_is_on"]:
+        sys.exit("error: with machine_tls: true, the peers cannot reach Redis and MySQL. Remedy: without it")
+
+
+def begin(box: Box, seconds: float = 0) -> None:
+    """Remove what a killed run has left, and make the machine clean up by itself if this one is killed.
+
+    Args:
+        seconds: how long this one is going to measure.
+    """
+    box.root_output(CLEAN)
     box.python(WRITE, {f"{FOLDER}/clean": CLEAN}, root=True)
-    arm(box, f"sh {FOLDER}/clean", DEAD_MAN_SECONDS)  # systemd-run would expand the ${…} of the commands themselves
+    # A file, because systemd-run would expand the ${…} of the commands themselves.
+    arm(box, f"sh {FOLDER}/clean", DEAD_MAN_SECONDS + seconds)
 
 
 def end(box: Box) -> None:
     """Remove everything."""
-    box.root(CLEAN)
+    box.root_output(CLEAN)
     disarm(box)
 
 
@@ -92,8 +121,8 @@ class Stage:
 
 
 @contextmanager
-def stage(lab: Lab, counts: Sequence[int], workers: int) -> Iterator[Stage]:
-    """Prepare the machines for these numbers of workers; clean up afterwards."""
+def stage(lab: Lab, counts: Sequence[int], workers: int, seconds: float) -> Iterator[Stage]:
+    """Prepare the machines for these numbers of workers and so many seconds; clean up afterwards."""
     frontend, client = lab.tier("frontends")[0], lab.tier("clients")[0]
     backends = lab.tier("backends")
     concerned = [*backends, frontend, client]
@@ -116,7 +145,7 @@ def stage(lab: Lab, counts: Sequence[int], workers: int) -> Iterator[Stage]:
                 packages.append("nodejs")
             files |= {f"{UNITS}/{name}": text for name, text in units.items()}
         if packages:
-            box.root_output(INSTALL % " ".join(packages))
+            box.root_output(install(*packages))
         box.python(WRITE, files, root=True)
         if archive and box in backends:
             unpack(box, archive)
@@ -125,7 +154,7 @@ def stage(lab: Lab, counts: Sequence[int], workers: int) -> Iterator[Stage]:
             box.start(*(f"bench-nginx-{number}.service" for number in range(1, len(backends) + 1)))
 
     try:
-        lab.everywhere(begin, concerned)
+        lab.everywhere(lambda box: begin(box, seconds), concerned)
         lab.everywhere(prepare, concerned)
         yield Stage(lab, has_peer=archive is not None)
     finally:

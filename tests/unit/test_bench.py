@@ -7,6 +7,8 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -20,6 +22,7 @@ from bench.logins import PROGRAM, report
 from bench.measure import USAGE, Run
 from bench.ranks import mann_whitney
 from bench.report import HEADER, RATIO_HEADER, ratios, table
+from lab.inventory import ROOT
 
 NO_BOX: Any = None
 
@@ -101,17 +104,18 @@ def test_the_report_of_logins_says_whether_the_times_differ() -> None:
     assert "+10000 µs" in report(alike, slower)
 
 
-def test_failed_logins_are_timed_one_by_one() -> None:
-    """Each from an address of its own, which a trusted frontend may name, and of both kinds."""
-    seen: list[tuple[str, str]] = []
+@contextmanager
+def serving(answer: Callable[[BaseHTTPRequestHandler, bytes], Mapping[str, str]]) -> Iterator[int]:
+    """Answer each POST on a port of this computer: `answer` gets the request and its body, and returns cookies."""
 
     class Site(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            seen.append((body["usuario"], self.headers["X-Forwarded-For"]))
-            self.send_response(401)
+            cookies = answer(self, self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            self.send_response(200 if cookies or self.path == "/logout" else 401)
+            for cookie in cookies.items():
+                self.send_header("Set-Cookie", "=".join(cookie))
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -120,11 +124,29 @@ def test_failed_logins_are_timed_one_by_one() -> None:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Site) as site:
         Thread(target=site.serve_forever).start()
-        argument = {"address": "127.0.0.1", "port": site.server_port, "users": ["ana"], "timings": 5, "warm_up": 2}
-        command = [sys.executable, "-c", PROGRAM]
-        done = subprocess.run(command, input=json.dumps(argument), capture_output=True, text=True, check=True)
-        site.shutdown()
-    times = json.loads(done.stdout)
+        try:
+            yield site.server_port
+        finally:
+            site.shutdown()
+
+
+def printed(program: str, argument: Mapping[str, Any]) -> Any:
+    """What a program prints that the bench runs on a machine."""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, input=json.dumps(argument), capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_failed_logins_are_timed_one_by_one() -> None:
+    """Each from an address of its own, which a trusted frontend may name, and of both kinds."""
+    seen: list[tuple[str, str]] = []
+
+    def answer(request: BaseHTTPRequestHandler, body: bytes) -> dict[str, str]:
+        seen.append((json.loads(body)["usuario"], request.headers["X-Forwarded-For"]))
+        return {}
+
+    with serving(answer) as port:
+        times = printed(PROGRAM, {"address": "127.0.0.1", "port": port, "users": ["ana"], "timings": 5, "warm_up": 2})
     assert [len(times[kind]) for kind in ("unknown", "known")] == [5, 5]
     assert len({address for _, address in seen}) == 14
     assert [name for name, _ in seen].count("ana") == 7
@@ -134,33 +156,32 @@ def test_successful_logins_are_timed_and_logged_out() -> None:
     """A hundred sessions more would be left, and the first logins open connections."""
     seen: list[tuple[str, str | None]] = []
 
-    class Site(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(request: BaseHTTPRequestHandler, _: bytes) -> dict[str, str]:
+        seen.append((request.path, request.headers["Cookie"]))
+        is_login = request.path == "/login"
+        return {"sessao": f"{len(seen)}; Path=/", "aparelho": "x; Path=/login"} if is_login else {}
 
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            seen.append((self.path, self.headers["Cookie"]))
-            self.send_response(200)
-            if self.path == "/login":
-                self.send_header("Set-Cookie", f"sessao={len(seen)}; Path=/")
-                self.send_header("Set-Cookie", "aparelho=x; Path=/login")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as site:
-        Thread(target=site.serve_forever).start()
+    with serving(answer) as port:
         users = ["a", "b", "a"]
-        argument = {"address": "127.0.0.1", "port": site.server_port, "users": users, "senha": "s", "warm_up": 1}
-        program = [sys.executable, "-c", sessions.LOG_IN]
-        done = subprocess.run(program, input=json.dumps(argument), capture_output=True, text=True, check=True)
-        site.shutdown()
-    assert len(json.loads(done.stdout)) == 2
+        argument = {"address": "127.0.0.1", "port": port, "users": users, "senha": "s", "warm_up": 1}
+        assert len(printed(sessions.LOG_IN, argument)) == 2
     logins, logouts = seen[::2], seen[1::2]
     assert logins == [("/login", None)] * 3
     assert logouts == [("/logout", f"sessao={number}; aparelho=x") for number in (1, 3, 5)]
+
+
+def test_the_app_itself_reads_the_sessions() -> None:
+    """With all the settings that it needs to connect: here it gets as far as a Redis that is not there."""
+    argument = {"redis": ["127.0.0.1", 1], "user": "", "password": "", "sessions": 1}
+    done = subprocess.run(
+        [sys.executable, str(sessions.PROGRAM)],
+        input=json.dumps(argument),
+        env=os.environ | {"PYTHONPATH": str(ROOT / "app")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "redis.exceptions.ConnectionError: Error 111 connecting to 127.0.0.1:1" in done.stderr
 
 
 def test_the_report_of_sessions_shows_each_size_and_what_is_left() -> None:

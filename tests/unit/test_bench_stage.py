@@ -6,22 +6,25 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import bench.__main__ as main
 from bench.arms import Arm, arms
 from bench.measure import Run
-from bench.stage import CLEAN, INSTALL, PEER, Stage, packed_peer
+from bench.stage import CLEAN, PEER, Stage, install, packed_peer, refuse
 from bench.units import FOLDER, UNITS, app_units, peer_units, port_of, proxy_files, proxy_port
 from lab.inventory import ROLES, Inventory
 from lab.machines import Lab
+from lab.waiting import wait_until
 from tests.templates.rendered import SECRETS
 
 USER = {"usuario": "bench", "senha": "s"}
@@ -134,39 +137,69 @@ def test_only_one_daemon_of_the_bench_runs_on_a_backend() -> None:
     assert two.take() == ["systemctl stop bench-a-1.service"]
 
 
-def test_the_clean_up_removes_what_the_bench_has_installed_and_nothing_else(tmp_path: Path) -> None:
-    """Also packages that apt has added as dependencies; a machine without packages of the bench never starts apt."""
+@pytest.fixture
+def sh(tmp_path: Path) -> Callable[[str], int]:
+    """Runs a script with programs that record how they were called; an installation takes a moment."""
     programs = {
-        "dpkg-query": 'cat "$ROOT/installed"',
-        "apt-get": 'echo "$@" >> "$ROOT/apt"; [ "$1" != install ] || printf "libwrk\\nwrk\\n" >> "$ROOT/installed"',
+        "apt-get": """case "$*" in
+            *--simulate*) printf '%s\\n' 'Inst libwrk (1 D)' 'Inst bash [1] (2 D)' 'Inst wrk (1 D)' 'Conf wrk (1)';;
+            install*) sleep 0.5; echo installed >>"$ROOT/apt";;
+            purge*) [ ! -e "$ROOT/dpkg-is-busy" ] || exit 100; echo "$@" >>"$ROOT/apt";;
+            esac""",
         "systemctl": 'echo "$@" >> "$ROOT/systemctl"',
     }
     (tmp_path / "bin").mkdir()
     for name, text in programs.items():
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / "bin" / name).chmod(0o755)
-    (tmp_path / "installed").write_text("bash\nzlib\n")
     folders = {FOLDER: tmp_path / "bench", UNITS: tmp_path / "units", "/run/bench": tmp_path / "run" / "bench"}
     folders["/var/log/nginx"] = tmp_path / "log"
     (tmp_path / "units").mkdir()
     for name in ("bench-a.service", "other.service"):
         (tmp_path / "units" / name).touch()
 
-    def sh(script: str) -> None:
+    def act(script: str) -> int:
         for path, other in folders.items():
             script = script.replace(path, str(other))
         path = f"{tmp_path}/bin:{os.environ['PATH']}"
-        subprocess.run(["sh", "-c", script], check=True, env={"PATH": path, "ROOT": str(tmp_path)})
+        return subprocess.run(["sh", "-c", script], check=False, env={"PATH": path, "ROOT": str(tmp_path)}).returncode
 
-    sh(CLEAN)
+    return act
+
+
+def test_the_clean_up_removes_what_the_bench_has_installed_and_nothing_else(
+    tmp_path: Path, sh: Callable[[str], int]
+) -> None:
+    """Also packages that apt has added as dependencies; a machine without packages of the bench never starts apt."""
+    assert sh(CLEAN) == 0
     assert not (tmp_path / "apt").exists()
     (tmp_path / "units" / "bench-a.service").touch()
-    sh(INSTALL % "wrk")
-    sh(CLEAN)
+    assert sh(install("wrk")) == 0
+    assert sh(CLEAN) == 0
     assert (tmp_path / "apt").read_text().splitlines()[-1] == "purge -qq libwrk wrk"
     assert not (tmp_path / "bench").exists()
     assert [path.name for path in (tmp_path / "units").iterdir()] == ["other.service"]
     assert "stop bench-*.service" in (tmp_path / "systemctl").read_text().splitlines()
+
+
+def test_the_clean_up_waits_for_an_installation_that_goes_on(tmp_path: Path, sh: Callable[[str], int]) -> None:
+    """Ctrl-C ends the SSH connection, and not apt."""
+    with ThreadPoolExecutor() as pool:
+        installing = pool.submit(sh, install("wrk"))
+        wait_until(lambda: (tmp_path / "bench" / "packages").exists(), "the installation has begun", 10)
+        assert sh(CLEAN) == 0
+        assert installing.result() == 0
+    assert (tmp_path / "apt").read_text().splitlines() == ["installed", "purge -qq libwrk wrk"]
+
+
+def test_what_cannot_be_removed_stays_recorded(tmp_path: Path, sh: Callable[[str], int]) -> None:
+    """The next clean-up removes it."""
+    sh(install("wrk"))
+    (tmp_path / "dpkg-is-busy").touch()
+    assert sh(CLEAN) != 0
+    (tmp_path / "dpkg-is-busy").unlink()
+    assert sh(CLEAN) == 0
+    assert (tmp_path / "apt").read_text().splitlines()[-1] == "purge -qq libwrk wrk"
 
 
 def test_the_peers_packages_are_locked_by_hash() -> None:
@@ -215,9 +248,12 @@ def test_the_bench_ends_in_time(monkeypatch: pytest.MonkeyPatch, ends: float, ra
     assert {name: len(runs) for name, runs in results.items()} == {name: ran.count(name) for name in "ab"}
 
 
-def test_a_closed_firewall_is_refused() -> None:
-    """The bench's ports would be closed, and every arm would fail one after the other."""
-    machines: Any = SimpleNamespace(is_for_breaking=True, vars={"nftables_policy": "closed"})
-    with pytest.raises(SystemExit, match="closed"):
-        main.refuse(machines)
-    assert main.refuse(lab()) is None  # type: ignore[func-returns-value]
+@pytest.mark.parametrize(
+    ("changes", "says"), [({"nftables_policy": "closed"}, "closed"), ({"machine_tls_is_on": True}, "machine_tls")]
+)
+def test_a_lab_in_which_the_peers_reach_nothing_is_refused(changes: dict[str, Any], says: str) -> None:
+    """Every arm would fail one after the other."""
+    usual = {name: lab().vars[name] for name in ("nftables_policy", "machine_tls_is_on")}
+    refuse(cast("Lab", SimpleNamespace(is_for_breaking=True, vars=usual)))
+    with pytest.raises(SystemExit, match=says):
+        refuse(cast("Lab", SimpleNamespace(is_for_breaking=True, vars=usual | changes)))
