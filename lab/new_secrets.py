@@ -17,6 +17,7 @@ import re
 import secrets
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -25,30 +26,48 @@ SECRET = re.compile(r"secret_(\w+)")
 RANDOM_BYTES = 24
 
 
-class CannotBegin(Exception):
+class Refused(Exception):
     """The file is not one whose secrets can be replaced; the message says why."""
 
 
 def begin_text(text: str) -> str:
     """The vault with new secrets. One that has previous ones stays as it is."""
-    content = yaml.safe_load(text)
-    if not isinstance(content, dict):
-        raise CannotBegin("it is no YAML mapping of variables")
+    content = content_of(text)
     if content.get(PREVIOUS):
+        print(f"It has {PREVIOUS} already, so no secret was replaced: the rotation that made them goes on.")
         return text
     present = {match[1]: value for name, value in content.items() if (match := SECRET.fullmatch(str(name))) and value}
     if not present:
-        raise CannotBegin("it has no variable whose name begins with secret_")
-    for name, value in present.items():
-        text, count = re.subn(rf"(?m)^secret_{name}:.*$", f"secret_{name}: '{new()}'", text)
-        if count != 1 or yaml.safe_load(text)[f"secret_{name}"] == value:
-            raise CannotBegin(f"secret_{name} does not stand on a line of its own")
-    return done_text(text).rstrip("\n") + "\n" + yaml.safe_dump({PREVIOUS: present}, sort_keys=False)
+        raise Refused("it has no variable whose name begins with secret_")
+    replaced = {f"secret_{name}": new() for name in present}
+    changed = done_text(text).rstrip("\n") + "\n" + yaml.safe_dump({PREVIOUS: present}, sort_keys=False)
+    for name, value in replaced.items():
+        changed = re.sub(rf"(?m)^{name}:.*$", f"{name}: '{value}'", changed)
+    return checked(changed, content | replaced | {PREVIOUS: present})
 
 
 def done_text(text: str) -> str:
     """The vault without the secrets from before."""
-    return re.sub(rf"(?m)^{PREVIOUS}:.*\n(?:[ \t]+.*\n?)*", "", text)
+    content = content_of(text)
+    content.pop(PREVIOUS, None)
+    return checked(re.sub(rf"(?m)^{PREVIOUS}:.*(?:\n[ \t]+.*)*(?:\n|\Z)", "", text), content)
+
+
+def content_of(text: str) -> dict[str, Any]:
+    content = yaml.safe_load(text)
+    if not isinstance(content, dict):
+        raise Refused("it is no YAML mapping of variables")
+    return content
+
+
+def checked(text: str, expected: dict[str, Any]) -> str:
+    """The text, if it says what it should: it is changed by lines, to keep its comments, and YAML has other forms."""
+    try:
+        if yaml.safe_load(text) == expected:
+            return text
+    except yaml.YAMLError:
+        pass
+    raise Refused(f"each secret_… has to stand on a line of its own, and {PREVIOUS} in the form `name: value` below it")
 
 
 def begin_folder(folder: Path) -> None:
@@ -97,8 +116,8 @@ def main() -> int:
             (path / "previous.yml").unlink(missing_ok=True)
         else:
             begin_folder(path)
-    except (CannotBegin, OSError, yaml.YAMLError) as error:
-        reason = str(error) if isinstance(error, CannotBegin) else type(error).__name__  # YAML's has the line
+    except (Refused, OSError, yaml.YAMLError) as error:
+        reason = str(error) if isinstance(error, Refused) else type(error).__name__  # YAML's has the line
         print(f"error: no secret was replaced: {reason}", file=sys.stderr)
         return 1
     return 0

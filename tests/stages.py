@@ -156,6 +156,7 @@ HA_TLS = [
     Stage("TLS again: nothing changes", [site(f"--extra-vars=@{MACHINE_TLS}")], Path(".lab/log/test.log")),
     Stage("TLS: verify", [use(f"pytest -q {MACHINE_TESTS} -m 'not reboot' --extra-vars {MACHINE_TLS}")]),
     Stage("Plain connections again", [site(CHANGE), use(f"pytest -q {MACHINE_TESTS} -m 'not disruptive and {PLAIN}'")]),
+    Stage("Other secrets", [pytest(ROTATION)]),
 ]
 BOXES = Stage("Vagrant's boxes: built, checked, booted", ["make test-box"])
 

@@ -237,6 +237,20 @@ def bad_secrets(machines: Machines) -> Iterator[str]:
             elif value is not None and len(str(value)) < SECRET_MIN_CHARACTERS:
                 size = f"{len(str(value))} characters, not {SECRET_MIN_CHARACTERS}"
                 yield f"{machine.place(name)}: secret `{name}` has {size}. {remedy}"
+        yield from bad_previous_secrets(machine)
+
+
+def bad_previous_secrets(machine: Machine) -> Iterator[str]:
+    """A wrong name would replace a secret without overlap."""
+    previous, where = machine.read("previous_secrets") or {}, machine.place("previous_secrets")
+    if not isinstance(previous, Mapping):
+        yield f"{where}: `previous_secrets` is not a mapping. Write it like {{mysql_app: the one before}}."
+        return
+    for name, value in previous.items():
+        if f"secret_{name}" not in machine:
+            yield f"{where}: `previous_secrets` has `{name}`, but there is no `secret_{name}`. Correct the name."
+        elif not isinstance(value, str):
+            yield f"{where}: `previous_secrets` has `{name}`, which is no text. Write it in quotes."
 
 
 def wrong_balancing(machines: Machines) -> Iterator[str]:

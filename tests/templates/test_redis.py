@@ -96,7 +96,7 @@ def change(previous: dict[str, str], **secrets: str) -> str:
     overrides = SECRETS | secrets | {"previous_secrets": previous}
     role = Inventory.load("inventory/lab", overrides=overrides).machine("redis1").role("redis")
     tasks = role.loader.load_from_file(str(ROLES / "redis" / "tasks" / "accounts.yml"), trusted_as_template=True)
-    (task,) = (task for task in tasks if "stdin" in task.get("ansible.builtin.command", ""))
+    (task,) = (task for task in tasks if "ansible.builtin.command" in task)
     return str(role.vars.templar.template(task["ansible.builtin.command"]["stdin"]))
 
 

@@ -107,6 +107,24 @@ CASES = {
         'secret_redis_app: ""\nlab_old_secret: ',
         r"secret `secret_redis_app` has 0 characters",
     ),
+    "a wrong name of a secret before": (
+        SECRETS,
+        "previous_secrets: ",
+        "previous_secrets: {secret_redis_app: the-one-before}\nlab_old_secrets: ",
+        r"secrets.yml:\d+: `previous_secrets` has `secret_redis_app`, but there is no `secret_secret_redis_app`.",
+    ),
+    "a secret before that is a number": (
+        SECRETS,
+        "previous_secrets: ",
+        "previous_secrets: {redis_app: 12345678901234567890}\nlab_old_secrets: ",
+        r"`previous_secrets` has `redis_app`, which is no text. Write it in quotes.",
+    ),
+    "secrets before without names": (
+        SECRETS,
+        "previous_secrets: ",
+        "previous_secrets: [the-one-before]\nlab_old_secrets: ",
+        r"`previous_secrets` is not a mapping.",
+    ),
     "a missing secret": (
         SECRETS,
         "secret_redis_app:",

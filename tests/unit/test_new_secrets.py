@@ -106,7 +106,7 @@ def test_a_vault_gets_new_secrets_beside_the_present(vault: Path) -> None:
         ("", "no YAML mapping"),
         ("mail: x\n", "no variable whose name begins with secret_"),
         ("secret_route: |\n  several\n  lines\n", "error: no secret was replaced"),
-        ("{secret_route: present-of-route}\n", "does not stand on a line of its own"),
+        ("{secret_route: present-of-route}\n", "has to stand on a line of its own"),
         ("secret_route: [\n", "error: no secret was replaced"),
     ],
 )
@@ -118,6 +118,33 @@ def test_a_file_of_another_kind_stays_as_it_is(vault: Path, text: str, problem: 
     assert problem in run.stderr
     assert "present-of" not in run.stderr
     assert vault.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    "previous",
+    [
+        "previous_secrets:\n  redis_app: x\n\n  route: y\n",
+        "previous_secrets: {\n  redis_app: x\n}\n",
+        "mail2: x\nprevious_secrets: {redis_app: x}",
+        "previous_secrets:\n# a comment\n  redis_app: x\nmail2: x\n",
+    ],
+)
+def test_what_cannot_be_forgotten_is_an_error(vault: Path, previous: str) -> None:
+    """The secrets before are gone from the vault afterwards, or it stays as it is."""
+    vault.write_text(VAULT + previous, encoding="utf-8")
+    run, left = new_secrets(vault, "--done"), vault.read_text(encoding="utf-8")
+    if run.returncode:
+        assert "no secret was replaced" in run.stderr
+        assert left == VAULT + previous
+    else:
+        assert "previous_secrets" not in left
+        assert yaml.safe_load(left)["mail"] == "root@example.com"
+
+
+def test_secrets_that_are_being_replaced_are_not_replaced_again(vault: Path) -> None:
+    """And whoever has forgotten to end the last rotation hears of it."""
+    assert new_secrets(vault).stdout == ""
+    assert "no secret was replaced" in new_secrets(vault).stdout
 
 
 def test_the_lab_knows_the_secrets_before(folder: Path) -> None:
