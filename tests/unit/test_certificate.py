@@ -47,9 +47,18 @@ def test_a_frontend_begins_with_the_certificate_that_it_had(path: Path) -> None:
     """A site in service that changes to ACME keeps a valid certificate until the first one is issued."""
     pair = self_signed([SITE])
     for name, content in zip(("site.crt", "site.key"), pair, strict=True):
-        path.with_name(name).write_text(content, encoding="utf-8")
+        path.with_name(name).write_text(content.rstrip("\n"), encoding="utf-8")  # nginx takes it like this
     assert run("begin", path, SITE).stdout == "changed\n"
-    assert path.read_text(encoding="utf-8") == "".join(pair)
+    assert path.read_text(encoding="utf-8") == "\n".join(content.rstrip("\n") for content in pair)
+
+
+def test_a_certificate_that_is_there_is_checked_as_well(path: Path) -> None:
+    """The site may have another name now."""
+    other = self_signed(["other.example.com"])
+    path.write_text("".join(other), encoding="utf-8")
+    refused = fetch(path, other)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"is not for {SITE}" in refused.stderr
 
 
 def test_a_new_certificate_is_taken_over_once(path: Path) -> None:

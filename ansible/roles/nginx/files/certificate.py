@@ -24,19 +24,22 @@ END = "-----END CERTIFICATE-----"
 SECONDS = 15
 
 
-def replace(path: Path, content: str, name: str = "") -> None:
-    """Write the file as a whole, for its owner alone, unless nginx or browsers would refuse it for that name."""
+def replace(path: Path, content: str, name: str = "") -> bool:
+    """Write the file as a whole, for its owner alone, unless nginx or, for that name, browsers would refuse it."""
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
     temporary.touch(mode=0o600)
     temporary.write_text(content)
     try:
-        if name:
-            check(temporary, name)
+        check(temporary, name)
     except ValueError as problem:
         temporary.unlink()
         sys.exit(f"{path} stays as it is: {problem}")
+    if path.exists() and path.read_text() == content:
+        temporary.unlink()
+        return False
     temporary.rename(path)
+    return True
 
 
 def check(path: Path, name: str) -> None:
@@ -44,6 +47,8 @@ def check(path: Path, name: str) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, password="")
     except (ssl.SSLError, ValueError) as error:
         raise ValueError(f"no certificate with its key was sent ({error})") from None
+    if not name:
+        return
     if "does match" not in x509(path, "-checkhost", name).stdout:
         raise ValueError(f"the certificate that was sent is not for {name}")
     if x509(path, "-checkend", "0").returncode:
@@ -59,24 +64,19 @@ def begin(path: Path, name: str) -> bool:
         return False
     former = [path.with_name("site.crt"), path.with_name("site.key")]
     if all(file.exists() for file in former):
-        replace(path, "".join(file.read_text() for file in former))
-        return True
+        return replace(path, "\n".join(file.read_text() for file in former))
     made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
     made += ["-subj", "/CN=not yet", "-addext", f"subjectAltName=DNS:{name}", "-keyout", "-", "-out", "-"]
     printed = subprocess.run(made, check=True, capture_output=True, text=True).stdout
     parts = re.findall(r"-----BEGIN [^-]+-----.*?-----END [^-]+-----\n", printed, re.DOTALL)
-    replace(path, "".join(sorted(parts, key=lambda part: "PRIVATE" in part)))
-    return True
+    return replace(path, "".join(sorted(parts, key=lambda part: "PRIVATE" in part)))
 
 
 def fetch(path: Path, name: str, command: list[str]) -> bool:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     if done.returncode:
         sys.exit(f"{path} stays as it is: {done.stderr.strip() or done.returncode}")
-    if path.exists() and path.read_text() == done.stdout:
-        return False
-    replace(path, done.stdout, name)
-    return True
+    return replace(path, done.stdout, name)
 
 
 def is_served(path: Path, address: str, port: int) -> bool:
