@@ -24,7 +24,7 @@ MACHINE_KEYS = ("ansible_host", "service_address", "memory_mb", "cpus")
 LAB_KEYS = ("lab_subnet", "lab_domain", "lab_state_dir")
 PROJECT_KEYS = (
     *(*MACHINE_KEYS, *LAB_KEYS, "in_service", "machine_units", "machine_role", "site_url", "www_addresses"),
-    *("machine_tls", "machine_ca_folder", "machine_ca_certificates"),
+    *("machine_tls", "machine_tls_change", "machine_ca_folder", "machine_ca_certificates"),
 )
 SECRET_MIN_CHARACTERS = 16
 ANYONE = "anyone"
