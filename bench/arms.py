@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.cookies import SimpleCookie
 from typing import NamedTuple
 
@@ -14,6 +14,9 @@ from bench.units import PEERS, WORKERS, port_of, proxy_port
 from lab.machines import Box, Lab
 
 CONNECTIONS = 30
+
+LOGINS_AT_ONCE = 8
+"""As many as two workers of the default kind have threads."""
 
 COUNTS = (1, 2, 3, 4)
 """Numbers of workers."""
@@ -48,6 +51,7 @@ class Arm:
         counted: the processes whose processor time and memory count.
         session: whose session cookie is sent: that of "ours", the "peer", or "" for none.
         body: JSON to post, if any; by default it is GET.
+        logins: JSON of a login, if users log in all the time while this is measured.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Arm:
     backends: Sequence[Box] = ()
     session: str = ""
     body: str = field(default="", repr=False)
+    logins: str = field(default="", repr=False)
 
     @property
     def unit(self) -> str:
@@ -83,7 +88,7 @@ def arms(stage: Stage, credentials: Mapping[str, str]) -> Iterator[Arm]:
         url = f"http://{backends[0].address}:{port_of(backends[0])}{path}"
         unit = f"bench-{kind}-{workers}.service"
         counted = [Process("app", backends[0], unit), *_stores(lab)]
-        title = name_of(path, kind, workers)
+        title = name_of(path, kind, workers) + (f", during {LOGINS_AT_ONCE} logins" if "logins" in options else "")
         return Arm(title, frontend, url, counted, kind, workers, backends[:1], **options)
 
     def proxied(path: str, kind: str, number: int, **options: str) -> Arm:
@@ -100,6 +105,8 @@ def arms(stage: Stage, credentials: Mapping[str, str]) -> Iterator[Arm]:
             if kind == "express" and workers != usual:
                 continue
             yield direct("/perfil", kind, workers, session=session)
+            if workers == usual and kind != "express":
+                yield direct("/perfil", kind, workers, session=session, logins=body)
             if workers != usual or kind not in (configured, "express-duties"):
                 continue
             yield direct("/status", kind, workers)
@@ -137,8 +144,13 @@ def log_in(generator: Box, url: str, credentials: Mapping[str, str]) -> str:
     raise AssertionError(f"{url}/login set no cookie")
 
 
-def command(arm: Arm, seconds: int, cookie: str, script: str) -> str:
+def logins(arm: Arm) -> Arm:
+    """The logins during an arm, which are not measured themselves."""
+    return replace(arm, url=arm.url.removesuffix("/perfil") + "/login", body=arm.logins)
+
+
+def command(arm: Arm, seconds: int, cookie: str, script: str, connections: int = CONNECTIONS) -> str:
     """The command that the generator runs."""
-    words = ["wrk", "--threads=2", f"--connections={CONNECTIONS}", f"--duration={seconds}s", f"--script={script}"]
+    words = ["wrk", "--threads=2", f"--connections={connections}", f"--duration={seconds}s", f"--script={script}"]
     words += [f"--header=Cookie: {cookie}"] if cookie else []
     return shlex.join([*words, arm.url, *(["--", arm.body] if arm.body else [])])

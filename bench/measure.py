@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from subprocess import DEVNULL
+from time import sleep
 from typing import Any
 
-from bench.arms import Arm, Process, command, log_in
+from bench.arms import LOGINS_AT_ONCE, Arm, Process, command, log_in, logins
 from bench.stage import SCRIPT_PATH, Stage
 from bench.units import port_of
 from lab.machines import Box
@@ -16,6 +19,7 @@ from lab.machines import Box
 WARM_UP_SECONDS = 4
 """Node.js compiles what runs often: its first seconds cost twice as much."""
 READY_SECONDS = 30
+LOGINS_AHEAD_SECONDS = 1
 
 USAGE = r"""
 import json, os, re, sys
@@ -68,9 +72,10 @@ class Runner:
         cookie = self._cookie(arm)
         if is_new:
             arm.generator.output(command(arm, WARM_UP_SECONDS, cookie, SCRIPT_PATH))
-        before = self._usage(arm.counted)
-        printed = arm.generator.output(command(arm, seconds, cookie, SCRIPT_PATH))
-        after = self._usage(arm.counted)
+        with _during_logins(arm, seconds):
+            before = self._usage(arm.counted)
+            printed = arm.generator.output(command(arm, seconds, cookie, SCRIPT_PATH))
+            after = self._usage(arm.counted)
         result: dict[str, Any] = json.loads(printed.splitlines()[-1])
         requests = max(1, result["requests"])
         return Run(
@@ -100,6 +105,22 @@ class Runner:
             (cpu, memory), before = found[process.box.name][process.unit], total.get(process.name, (0.0, 0.0))
             total[process.name] = before[0] + cpu, before[1] + memory
         return total
+
+
+@contextmanager
+def _during_logins(arm: Arm, seconds: int) -> Iterator[None]:
+    """Have users log in from before until after the arm, if it asks for them."""
+    if not arm.logins:
+        yield
+        return
+    lasting = command(logins(arm), seconds + 2 * LOGINS_AHEAD_SECONDS, "", SCRIPT_PATH, LOGINS_AT_ONCE)
+    generator = arm.generator.start_command(lasting, stdout=DEVNULL)
+    try:
+        sleep(LOGINS_AHEAD_SECONDS)
+        yield
+    finally:
+        code = generator.wait()
+    assert code == 0, f"the logins on {arm.generator.name} ended with exit status {code}"
 
 
 def _wait(backend: Box) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from bench import redis_calls, sessions
-from bench.arms import NAMES, Arm, command, name_of
+from bench.arms import NAMES, Arm, command, logins, name_of
 from bench.logins import PROGRAM, report
 from bench.measure import USAGE, Run
 from bench.ranks import mann_whitney
@@ -33,6 +33,9 @@ def test_a_request_has_its_cookie_or_its_body() -> None:
     assert get[-2:] == ["--header=Cookie: a=b; c='d", "http://x/perfil"]
     post = shlex.split(command(Arm("x", NO_BOX, "http://x/login", [], body='{"a": "$b"}'), 5, "", "/s"))
     assert post[-3:] == ["http://x/login", "--", '{"a": "$b"}']
+    meanwhile = logins(Arm("x", NO_BOX, "http://x/perfil", [], session="ours", logins="{}"))
+    login = shlex.split(command(meanwhile, 5, "", "/s", 8))
+    assert (login[2], login[-3:]) == ("--connections=8", ["http://x/login", "--", "{}"])
 
 
 def test_a_units_processes_are_counted(tmp_path: Path) -> None:
