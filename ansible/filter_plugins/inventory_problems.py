@@ -11,6 +11,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ import yaml
 from ansible._internal._datatag._tags import Origin
 from ansible.errors import AnsibleError
 from ansible.template import Templar
+from jinja2 import Environment, TemplateSyntaxError, nodes
 
+SAME_FOR_ALL = ("groups", "hostvars")
 MACHINE_KEYS = ("ansible_host", "service_address", "memory_mb", "cpus")
 LAB_KEYS = ("lab_subnet", "lab_domain", "lab_state_dir")
 PROJECT_KEYS = (
@@ -45,14 +48,31 @@ Tiers = Mapping[str, Mapping[str, Any]]  # ansible/group_vars/all/tiers.yml
 class Machine(Mapping[str, Any]):
     """One host's variables: `raw`, or templated on access, with the place where each is set."""
 
-    def __init__(self, raw: Mapping[str, Any], loader: Any) -> None:
+    def __init__(self, raw: Mapping[str, Any], loader: Any, known: dict[Any, Any]) -> None:
+        """`known` are the values that any machine has evaluated, by what they are made of."""
         self.raw = raw
         self.own_keys = [key for key in raw if place(key)]  # set by the inventory, not added by Ansible
         self.loader = loader
         self._templar = Templar(loader=loader, variables=dict(raw))
+        self._known = known
 
     def __getitem__(self, key: str) -> Any:
-        return self._templar.template(self.raw[key])
+        made_of = key, self._sources(key)
+        if made_of not in self._known:
+            self._known[made_of] = self._templar.template(self.raw[key])
+        return self._known[made_of]
+
+    def _sources(self, key: str) -> frozenset[tuple[str, str]]:
+        """The variables that a value is made of, and where each is set: what machines share is evaluated once."""
+        found: dict[str, str] = {}
+        waiting = [key]
+        while waiting:
+            name = waiting.pop()
+            if name not in found and name in self.raw and name not in SAME_FOR_ALL:
+                value = self.raw[name]
+                found[name] = place(value) or repr(value)
+                waiting += variables(value)
+        return frozenset(found.items())
 
     def __contains__(self, key: object) -> bool:
         return key in self.raw
@@ -94,6 +114,23 @@ def mentions(value: Any) -> set[str]:
         return set(re.findall(r"\w+", value)) if "{{" in value or "{%" in value else set()
     parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
     return set().union(*map(mentions, parts))
+
+
+def variables(value: Any) -> set[str]:
+    """The variables of the machine itself that a value's templates read."""
+    if isinstance(value, str):
+        return variables_of_template(str(value)) if "{{" in value or "{%" in value else set()
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return set().union(*map(variables, parts))
+
+
+@cache
+def variables_of_template(text: str) -> set[str]:
+    try:
+        found = {name.name for name in Environment().parse(text).find_all(nodes.Name)}
+    except TemplateSyntaxError:
+        return set()  # its evaluation says so
+    return {*found, "inventory_hostname"} if re.search(r"\bvars\b", text) else found  # lookup('vars', …) reads any
 
 
 def as_ipv4(value: Any) -> ipaddress.IPv4Address | None:
@@ -436,18 +473,10 @@ def demo_users_outside_the_lab(machines: Machines) -> Iterator[str]:
 
 
 def broken_values(machines: Machines, declared: Variables) -> Iterator[str]:
-    """Templates that cannot be evaluated, except those that need a fact or a role's default.
-
-    What machines of the same groups share is evaluated for the first of them.
-    """
+    """Templates that cannot be evaluated, except those that need a fact or a role's default."""
     later = {"ansible_facts"}.union(*declared.values())
-    evaluated: set[tuple[str, ...]] = set()
     for machine in machines.values():
         for key in machine.own_keys:
-            value = (*machine.raw["group_names"], key, machine.place(key))
-            if value in evaluated:
-                continue
-            evaluated.add(value)
             try:
                 machine[key]
             except AnsibleError as error:
@@ -466,16 +495,17 @@ def inventory_problems(groups: Groups, hostvars: Any) -> list[str]:
     """All problems, each once. Empty if the inventory is valid."""
     groups = {name: hosts for name, hosts in groups.items() if name != "ungrouped"}
     loader = hostvars._loader
-    machines = {name: Machine({**hostvars.raw_get(name), "hostvars": hostvars}, loader) for name in groups["all"]}
+    known: dict[Any, Any] = {}
+    raw = {name: {**hostvars.raw_get(name), "hostvars": hostvars} for name in groups["all"]}
+    machines = {name: Machine(variables, loader, known) for name, variables in raw.items()}
     declared = declared_variables(Path(__file__).parents[1] / "roles")
     network, found = lab_network(machines)
     if not found:
         found += bad_addresses(machines, network)
     if not found:  # many values depend on the addresses, which are the same for all machines
         addresses = next((machine.read("tier_addresses") for machine in machines.values()), None)
-        machines = {
-            name: Machine({**machine.raw, "tier_addresses": addresses}, loader) for name, machine in machines.items()
-        }
+        shared = {"tier_addresses": addresses}
+        machines = {name: Machine({**variables, **shared}, loader, known) for name, variables in raw.items()}
     tiers = next((machine.read("tiers") for machine in machines.values()), None) or {}
     found += [*missing_tiers(groups, machines, tiers), *wrong_rules(machines, tiers), *wrong_policy(machines)]
     found += [*unknown_keys(machines, declared), *bad_secrets(machines), *wrong_balancing(machines)]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
+from inventory_problems import Machine
 
-from lab.inventory import ROOT
+from lab.inventory import ROOT, Inventory
 from tests.unit.conftest import Copy
 
 HOSTS, LAB, SECRETS = "hosts.yml", "group_vars/all/lab.yml", "group_vars/all/secrets.yml"
@@ -401,6 +403,30 @@ def test_demo_users_are_refused_outside_of_the_lab(lab: Copy) -> None:
     lab.replace(HOSTS, "  vars:\n    lab_subnet: 172.20.0\n", "")
     (problem,) = lab.problems()
     assert "`app_demo_users` have public passwords" in problem
+
+
+def test_values_that_machines_share_are_those_of_each(lab: Copy) -> None:
+    """Each is evaluated once for all machines that it is the same for."""
+    by_name = "lab_own: \"{{ lookup('vars', 'service_address') }}\"\nlab_mine: '{{ lab_own }}'\n"
+    lab.replace(LAB, "bind_ttl_seconds: 5", f"{by_name}bind_ttl_seconds: 5")
+    inventory = Inventory.load(lab.path)
+    known: dict[Any, Any] = {}
+    raw = {
+        name: inventory.hostvars.raw_get(name) | {"hostvars": inventory.hostvars} for name in inventory.groups["all"]
+    }
+    loader = inventory.hostvars._loader
+    machines = {name: Machine(variables, loader, known) for name, variables in raw.items()}
+    for machine in machines.values():
+        assert all(
+            machine.read(key) is not None or machine.raw[key] is None for key in ("lab_mine", "nginx_map", "allow")
+        )
+    assert [machine["lab_mine"] for machine in machines.values()] == [
+        one["service_address"] for one in machines.values()
+    ]
+    for name in ("backend2", "frontend3", "redis1"):
+        alone = Machine(raw[name], loader, {})
+        differing = [key for key in alone.own_keys if machines[name].read(key) != alone.read(key)]
+        assert differing == []
 
 
 def test_no_secret_is_shown(lab: Copy) -> None:
