@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab.inventory import ROOT
 from tests.templates.rendered import SECRETS, files, inventory, text
 from tests.templates.test_redis import ADMIN, ANSWERS, APP, Redis
 from tests.workbench import Workbench
@@ -66,6 +67,17 @@ def test_accounts_can_do_what_they_are_for(
 def test_sentinel_refuses_clients_without_an_account(member: Member, command: str) -> None:
     """Anybody could choose another primary otherwise."""
     assert "NOAUTH" in member(*command.split(), port=GUARD)
+
+
+def test_sentinel_asks_more_often_than_once_a_second(member: Member) -> None:
+    """It has no setting for that: the program that runs after each start tells it."""
+    script = (ROOT / "ansible" / "roles" / "sentinel" / "files" / "sentinel-timing").read_text(encoding="utf-8")
+    timing = ["sh", "/tmp/sentinel-timing", "/etc/redis/sentinel.conf"]
+    done = member.bench.run([*timing, "233"], {"/tmp/sentinel-timing": script})
+    assert (done.returncode, done.stdout.split()) == (0, ["OK", "OK"])
+    listed = member("sentinel", "debug", user=SENTINEL, port=GUARD).split()
+    assert listed[listed.index("PING-PERIOD") + 1] == "233"
+    assert member.bench.run([*timing, "never"]).returncode != 0
 
 
 def test_a_primary_without_a_replica_refuses_writes(member: Member) -> None:

@@ -16,7 +16,7 @@ from tests.testinfra.browser import Browser
 from tests.testinfra.redis_wire import as_account, as_admin, as_app, primary, refusal, run_commands
 
 FAIL_OVER_SECONDS = 30
-OWN_FILES = "find /etc/redis /usr/local/sbin/redis-role /usr/local/sbin/sentinel-state -type f -exec sha256sum {} +"
+OWN_FILES = "find /etc/redis /usr/local/sbin/redis-role /usr/local/sbin/sentinel-* -type f -exec sha256sum {} +"
 
 
 pytestmark = pytest.mark.usefixtures("members")
@@ -63,6 +63,14 @@ def test_enough_sentinels_know_each_other(a_backend: Box, redis: Box, members: l
     """Otherwise nobody would choose another primary."""
     (reply,) = ask_sentinel(a_backend, redis, ["SENTINEL", "CKQUORUM", "sessions"])
     assert str(reply).startswith(f"OK {len(members)} usable"), reply
+
+
+def test_sentinels_ask_several_times_before_a_primary_is_down(a_backend: Box, members: list[Box]) -> None:
+    """They also connect to a new primary as often, which would be down otherwise, and replaced."""
+    for member in members:
+        (reply,) = ask_sentinel(a_backend, member, ["SENTINEL", "DEBUG"])
+        timing = dict(zip(reply[::2], reply[1::2], strict=True))
+        assert int(timing["PING-PERIOD"]) * 3 <= member.role("sentinel")["sentinel_down_after_ms"], timing
 
 
 @pytest.mark.parametrize("command", ["GET sess:x", "KEYS *", "CONFIG GET *", "ACL LIST", "SHUTDOWN", "FLUSHALL"])
