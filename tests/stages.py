@@ -103,9 +103,8 @@ REST = [
     Stage("Drills: power cuts and deployments", [use("python -m drills short --seed=1 --before=3 --after=4")]),
     Stage("Every machine reboots", [pytest("testinfra", "-m", "reboot")]),
     route_cookie("draining", "drain or spread or honoured"),
-    Stage("No route cookie", [site("--tags=nginx")]),
     Stage(
-        "HTTPS instead of plain HTTP",
+        "HTTPS instead of plain HTTP, and no route cookie",
         [site(f"--extra-vars=@{HTTPS}"), pytest("testinfra", "-m", "tls and not disruptive", "--extra-vars", HTTPS)],
     ),
 ]
