@@ -119,7 +119,7 @@ def _during_logins(arm: Arm, seconds: int) -> Iterator[None]:
         sleep(LOGINS_AHEAD_SECONDS)
         yield
     finally:
-        code = generator.wait()
+        code = generator.wait(timeout=seconds + READY_SECONDS)
     assert code == 0, f"the logins on {arm.generator.name} ended with exit status {code}"
 
 

@@ -63,14 +63,14 @@ class Machine(Mapping[str, Any]):
         return self._known[made_of]
 
     def _sources(self, key: str) -> frozenset[tuple[str, str]]:
-        """The variables that a value is made of, and where each is set: what machines share is evaluated once."""
+        """The variables that a value is made of, as they are written: what machines share is evaluated once."""
         found: dict[str, str] = {}
         waiting = [key]
         while waiting:
             name = waiting.pop()
             if name not in found and name in self.raw and name not in SAME_FOR_ALL:
                 value = self.raw[name]
-                found[name] = place(value) or repr(value)
+                found[name] = repr(value)
                 waiting += variables(value)
         return frozenset(found.items())
 

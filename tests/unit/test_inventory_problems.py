@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 import pytest
+from ansible._internal._datatag._tags import Origin
+from ansible.parsing.dataloader import DataLoader
 from inventory_problems import Machine
 
 from lab.inventory import ROOT, Inventory
@@ -427,6 +429,14 @@ def test_values_that_machines_share_are_those_of_each(lab: Copy) -> None:
         alone = Machine(raw[name], loader, {})
         differing = [key for key in alone.own_keys if machines[name].read(key) != alone.read(key)]
         assert differing == []
+
+
+def test_values_of_a_program_are_those_of_each_machine() -> None:
+    """An inventory that a program prints has no lines that tell them apart."""
+    known: dict[Any, Any] = {}
+    for address in ("192.0.2.1", "192.0.2.2"):
+        raw = {"ansible_host": Origin(path="/site/inventory.py").tag(address)}
+        assert Machine(raw, DataLoader(), known)["ansible_host"] == address
 
 
 def test_no_secret_is_shown(lab: Copy) -> None:
