@@ -1,7 +1,6 @@
 """Fills a Redis with sessions through the app's own code, measures, and removes exactly these; JSON in, JSON out.
 
-Runs where the app is, on a backend. The argument has `redis` (host and port), `user`,
-`password` and `sessions`.
+Runs where the app is, on a backend. The argument has `redis` (host and port), `user`, `password` and `sessions`.
 """
 
 import json
