@@ -5,7 +5,7 @@ Every command used here may be repeated. The account's keys and commands are lis
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import monotonic, perf_counter, sleep
 from typing import Any, TypeVar
 
@@ -32,7 +32,17 @@ FAILOVER_BUDGET_SECONDS = 3.0
 """The retry budget where there are Sentinels: they need 1.3 to 2.5 s to replace a primary."""
 
 COPY_SECONDS = 0.2
-"""How long a replica may take to confirm a login or a logout; less than `CALL_SECONDS`."""
+"""How long a replica may take to confirm what it has; less than `CALL_SECONDS`."""
+
+PROOF_SECONDS = 0.3
+"""How long a replica's confirmation proves that the primary has not been replaced.
+
+Sentinels replace a primary 0.67 s after its last answer at the earliest (`sentinel_down_after_ms`, less the time
+between two questions), and a command is answered within `CALL_SECONDS`.
+"""
+
+_MARK = "sess:copied"
+"""A key that is written only for a replica to confirm it."""
 
 _WRONG_TYPE = ("WRONGTYPE", "not an integer")
 
@@ -56,6 +66,7 @@ class RedisLink:
         self._is_down = False
         self.has_replicas = bool(settings.sentinels)
         self._budget = FAILOVER_BUDGET_SECONDS if self.has_replicas else RETRY_BUDGET_SECONDS
+        self._proof: tuple[redis.Redis | None, float] = (None, 0.0)
         self._primary = (
             ElectedPrimary(self._connect, settings.sentinels, settings.redis)
             if self.has_replicas
@@ -69,11 +80,18 @@ class RedisLink:
     def run(self, command: Callable[[redis.Redis], _T]) -> _T:
         """Run one command.
 
+        Where there are replicas, the answer is never that of a primary that has been replaced.
+
         Raises:
             DependencyDown: Redis is unreachable, too slow, or refuses.
             WrongType: the key holds a value of another type.
         """
-        return self._call(command)
+
+        def execute(client: redis.Redis) -> _T:
+            self._prove(client)
+            return command(client)
+
+        return self._call(execute if self.has_replicas else command)
 
     def transaction(self, fill: Callable[[Pipeline], None]) -> None:
         """Run the commands that `fill` queues as one MULTI/EXEC transaction, in one round trip.
@@ -90,16 +108,14 @@ class RedisLink:
                 fill(pipeline)
                 if self.has_replicas:
                     # WAIT is about the connection's own writes, and deleting what is already deleted writes nothing.
-                    pipeline.set("sess:copied", "", ex=1)
+                    pipeline.set(_MARK, "", ex=1)
                 pipeline.execute_command("EXEC")  # type: ignore[no-untyped-call]
                 if self.has_replicas:
                     pipeline.wait(1, int(COPY_SECONDS * 1000))
                 replies = pipeline.execute(raise_on_error=False)
             copies = replies.pop() if self.has_replicas else None
             nested = replies[-1] if isinstance(replies[-1], list) else []
-            for reply in (*replies, *nested, copies):
-                if isinstance(reply, redis.RedisError):
-                    raise reply
+            _raise_first_error((*replies, *nested, copies))
             if copies == 0:
                 raise redis.ConnectionError("no replica has confirmed the change")
             if not self._primary.stays(client):
@@ -131,6 +147,25 @@ class RedisLink:
     def close(self) -> None:
         """Close the idle connections."""
         self._primary.close()
+
+    def _prove(self, client: redis.Redis) -> None:
+        """Raise redis.ConnectionError unless a replica has confirmed lately that a client's server is the primary.
+
+        One that is cut off from the others does not know that it has been replaced, nor who has logged out since.
+        """
+        now = monotonic()
+        proved, when = self._proof
+        if client is proved and now < when + PROOF_SECONDS:
+            return
+        with client.pipeline(transaction=False) as pipeline:
+            pipeline.set(_MARK, "", ex=1)
+            pipeline.wait(1, int(COPY_SECONDS * 1000))
+            replies = pipeline.execute(raise_on_error=False)
+        _raise_first_error(replies)
+        copies = replies.pop()
+        if copies == 0:
+            raise redis.ConnectionError("no replica confirms that this is the primary")
+        self._proof = (client, now)
 
     def _call(self, command: Callable[[redis.Redis], _T]) -> _T:
         # After an outage longer than one budget, fail at once; otherwise waiting requests pile up.
@@ -211,6 +246,12 @@ class Script:
         except redis.exceptions.NoScriptError:
             _execute(client, ("SCRIPT", "LOAD", self._lua))
             return _execute(client, command)
+
+
+def _raise_first_error(replies: Iterable[Any]) -> None:
+    for reply in replies:
+        if isinstance(reply, redis.RedisError):
+            raise reply
 
 
 def _execute(client: redis.Redis, command: tuple[Any, ...]) -> Any:

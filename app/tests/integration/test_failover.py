@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from revezamento.redis_link import PROOF_SECONDS
 from tests.integration.conftest import ACCOUNT, PASSWORD, SENHAS, fields, log_in, use_cookie
 from tests.replicas import Replicas
 
@@ -169,9 +170,25 @@ def test_a_user_is_locked_out_only_if_a_replica_has_it(
     assert client.get("/perfil").status_code == 401
 
 
-def test_reads_need_no_replica(client: FlaskClient, unconfirmed: str) -> None:
-    """Losing a visit is harmless, and pages must not get slower."""
-    assert client.get("/perfil").status_code == 200
+def test_a_primary_that_may_have_been_replaced_tells_nothing(
+    client: FlaskClient, unconfirmed: str, group: Replicas
+) -> None:
+    """No replica answers it, as if it were cut off: the user may have logged out at the next primary."""
+    time.sleep(PROOF_SECONDS)
+    assert client.get("/perfil").status_code == 503
+    group.settle()
+    repeat(lambda: client.get("/perfil"), 200)
+
+
+def test_reads_rarely_wait_for_a_replica(client: FlaskClient, group: Replicas, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages must not get slower; losing a visit is harmless."""
+    monkeypatch.setattr("revezamento.redis_link.PROOF_SECONDS", 60)
+    log_in(client)
+    used = [group.servers[group.primary()].info("commandstats")["cmdstat_wait"]["calls"]]
+    for _ in range(5):
+        assert client.get("/perfil").status_code == 200
+        used.append(group.servers[group.primary()].info("commandstats")["cmdstat_wait"]["calls"])
+    assert used[-1] <= used[0] + 1
 
 
 def test_status_says_which_redis_is_the_primary(client: FlaskClient, group: Replicas) -> None:
