@@ -102,9 +102,11 @@ def test_a_refused_filter_leaves_no_file(box: Any, tmp_path: Path) -> None:
 
 
 PROGRAM = """
+import signal
 import sys
 from pathlib import Path
 import lab.capture
+signal.signal(signal.SIGINT, signal.default_int_handler) # a shell's background jobs ignore it
 from tests.unit.test_capture import Box
 lab.capture.install = lambda _: None
 folder = Path(sys.argv[1])
