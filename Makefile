@@ -162,8 +162,15 @@ lint: tools
 	@mypy
 
 .PHONY: unit
-unit: tools vagrant workbench
-	@env --unset=LAB_SUBNET pytest -n auto --dist worksteal tests/unit tests/templates # they set other subnets themselves
+unit: lab-tests app-tests
+
+# With less priority than the app's tests, which may run beside them and wait for deadlines.
+.PHONY: lab-tests
+lab-tests: tools vagrant workbench
+	@nice env --unset=LAB_SUBNET pytest -n auto --dist worksteal tests/unit tests/templates # they set subnets themselves
+
+.PHONY: app-tests
+app-tests: tools workbench
 	@python -m pip install --quiet --no-deps --no-build-isolation --disable-pip-version-check --editable app
 	@cd app && python -m pytest -n auto --dist worksteal tests/unit
 	@python -m tests.workbench sh -c 'cd app && python -m pytest tests/integration'

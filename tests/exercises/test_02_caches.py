@@ -12,8 +12,6 @@ from lab.waiting import wait_until
 from tests.exercises.conftest import Begin
 from tests.exercises.student import Student
 
-pytestmark = pytest.mark.long
-
 TRIES = 6
 LINE = re.compile(r"^\d\d:\d\d:\d\d  (\S+)", re.MULTILINE)
 

@@ -13,8 +13,6 @@ from lab.waiting import wait_until
 from tests.exercises.conftest import Begin
 from tests.exercises.student import Student
 
-pytestmark = pytest.mark.long
-
 
 @pytest.fixture(scope="module")
 def student(begin: Begin, lab: Lab) -> Iterator[Student]:

@@ -12,8 +12,6 @@ from lab.machines import Lab
 from tests.exercises.conftest import Begin
 from tests.exercises.student import Student
 
-pytestmark = pytest.mark.long
-
 MOMENT_SECONDS = 2
 """The logs have whole seconds: what happens around a stop belongs to neither side of it."""
 

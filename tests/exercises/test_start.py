@@ -10,8 +10,6 @@ import exercises.__main__ as program
 from exercises.state import differences
 from lab.machines import Lab
 
-pytestmark = pytest.mark.long
-
 ZONE_WITHOUT_ADDRESS = "sed -i '/^www A /d' /etc/bind/db.%s && systemctl reload named"
 
 
