@@ -38,7 +38,7 @@ PROOF_SECONDS = 0.3
 """How long a replica's confirmation proves that the primary has not been replaced.
 
 Sentinels replace a primary 0.67 s after its last answer at the earliest (`sentinel_down_after_ms`, less the time
-between two questions), and a command is answered within `CALL_SECONDS`.
+between two questions). An answer that takes longer than `CALL_SECONDS` is not believed.
 """
 
 _MARK = "sess:copied"
@@ -88,8 +88,11 @@ class RedisLink:
         """
 
         def execute(client: redis.Redis) -> _T:
-            self._prove(client)
-            return command(client)
+            proved = self._prove(client)
+            answer = command(client)
+            if monotonic() > proved + PROOF_SECONDS + CALL_SECONDS:
+                raise redis.ConnectionError("the answer is older than the proof that this is the primary")
+            return answer
 
         return self._call(execute if self.has_replicas else command)
 
@@ -148,15 +151,18 @@ class RedisLink:
         """Close the idle connections."""
         self._primary.close()
 
-    def _prove(self, client: redis.Redis) -> None:
-        """Raise redis.ConnectionError unless a replica has confirmed lately that a client's server is the primary.
+    def _prove(self, client: redis.Redis) -> float:
+        """Return since when a replica's confirmation proves that a client's server is the primary; ask if it is old.
 
-        One that is cut off from the others does not know that it has been replaced, nor who has logged out since.
+        A server that is cut off from the others does not know that it has been replaced, nor who has logged out since.
+
+        Raises:
+            redis.ConnectionError: no replica answers it.
         """
         now = monotonic()
         proved, when = self._proof
         if client is proved and now < when + PROOF_SECONDS:
-            return
+            return when
         with client.pipeline(transaction=False) as pipeline:
             pipeline.set(_MARK, "", ex=1)
             pipeline.wait(1, int(COPY_SECONDS * 1000))
@@ -166,6 +172,7 @@ class RedisLink:
         if copies == 0:
             raise redis.ConnectionError("no replica confirms that this is the primary")
         self._proof = (client, now)
+        return now
 
     def _call(self, command: Callable[[redis.Redis], _T]) -> _T:
         # After an outage longer than one budget, fail at once; otherwise waiting requests pile up.

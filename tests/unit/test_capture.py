@@ -106,8 +106,8 @@ import signal
 import sys
 from pathlib import Path
 import lab.capture
-signal.signal(signal.SIGINT, signal.default_int_handler) # a shell's background jobs ignore it
 from tests.unit.test_capture import Box
+signal.signal(signal.SIGINT, signal.default_int_handler) # a shell's background jobs ignore it
 lab.capture.install = lambda _: None
 folder = Path(sys.argv[1])
 lab.capture.record(Box(folder), folder / "x.pcap")

@@ -44,12 +44,13 @@ def test_a_log_without_a_recap_fails(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_every_test_of_the_lab_belongs_to_a_stage() -> None:
-    """Each marker that `make test` leaves out has a stage of its own. An exercise uses the route cookie, too."""
-    commands = " ".join(command for stage in [*SHORT, *REST, *MODES] for command in stage.commands)
+    """Each marker that `make test` leaves out has a stage of its own; that of the route cookie is not in CI."""
+    modes = " ".join(command for stage in MODES for command in stage.commands)
+    assert "-m route_cookie" in modes
+    commands = " ".join(command for stage in [*SHORT, *REST] for command in stage.commands)
     for part in (
         "-m provisioning",
         "-m reboot",
-        "-m route_cookie",
         "tests/browser",
         "tests/exercises",
         "tests/control",

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from revezamento.redis_link import PROOF_SECONDS
+from revezamento.redis_link import CALL_SECONDS, PROOF_SECONDS
 from tests.integration.conftest import ACCOUNT, PASSWORD, SENHAS, fields, log_in, use_cookie
 from tests.replicas import Replicas
 
@@ -178,6 +178,20 @@ def test_a_primary_that_may_have_been_replaced_tells_nothing(
     assert client.get("/perfil").status_code == 503
     group.settle()
     repeat(lambda: client.get("/perfil"), 200)
+
+
+def test_an_answer_that_came_late_is_asked_for_again(client: FlaskClient, group: Replicas) -> None:
+    """The backend may have been frozen between the proof and the answer, and the primary been replaced meanwhile."""
+    log_in(client)
+    link = client.application.extensions["revezamento"].redis
+    asked: list[float] = []
+
+    def slow_once(redis: Any) -> int:
+        asked.append(time.monotonic())
+        time.sleep(PROOF_SECONDS + CALL_SECONDS + 0.1 if len(asked) == 1 else 0)
+        return len(asked)
+
+    assert link.run(slow_once) == 2
 
 
 def test_reads_rarely_wait_for_a_replica(client: FlaskClient, group: Replicas, monkeypatch: pytest.MonkeyPatch) -> None:
