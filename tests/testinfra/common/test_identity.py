@@ -5,7 +5,20 @@ from __future__ import annotations
 import secrets
 import shlex
 
+import pytest
+
 from lab.machines import Box, Lab
+
+NET_SSH = {
+    "kexalgorithms": {
+        *(f"ecdh-sha2-nistp{bits}" for bits in (256, 384, 521)),
+        *("diffie-hellman-group-exchange-sha256", "diffie-hellman-group14-sha256", "diffie-hellman-group14-sha1"),
+    },
+    "hostkeyalgorithms": {"ssh-ed25519", *(f"ecdsa-sha2-nistp{bits}" for bits in (256, 384, 521))},
+    "ciphers": {f"aes{bits}-ctr" for bits in (128, 192, 256)},
+    "macs": {f"hmac-sha2-{bits}{kind}" for bits in (256, 512) for kind in ("", "-etm@openssh.com")},
+}
+"""What Vagrant's SSH library can do: lib/net/ssh/transport/algorithms.rb of net-ssh 7.0, without optional gems."""
 
 
 def test_hostname_matches_the_inventory(any_machine: Box) -> None:
@@ -53,3 +66,12 @@ def test_ssh_takes_no_password(any_machine: Box) -> None:
     options = "-o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o PubkeyAuthentication=no"
     refusal = any_machine.run(f"ssh {options} root@127.0.0.1 true; true").stderr
     assert "Permission denied (publickey)" in refusal
+
+
+def test_vagrant_can_log_in(any_machine: Box, lab: Lab) -> None:
+    """`vagrant provision` and `vagrant halt` do not use this computer's OpenSSH, whatever the lab's machines are."""
+    if not lab.is_for_breaking:
+        pytest.skip("Vagrant does not make real servers")
+    settings = dict(line.split(" ", 1) for line in any_machine.root_output("sshd -T").splitlines())
+    offered = {name: set(settings[name].split(",")) for name in NET_SSH}
+    assert [name for name in NET_SSH if not offered[name] & NET_SSH[name]] == []
