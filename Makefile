@@ -123,6 +123,10 @@ bench: tools # what a request costs, on the lab that is up
 bench-logins: tools # whether the time of a failed login tells that a user exists
 	@$(USE) python -m bench.logins $(ARGS)
 
+.PHONY: bench-tls
+bench-tls: tools # what TLS costs on a frontend, on a lab that speaks HTTPS
+	@$(USE) python -m bench.tls $(ARGS)
+
 .PHONY: bench-sessions
 bench-sessions: tools # memory and times with a million sessions and 100 000 users
 	@$(USE) python -m bench.sessions $(ARGS)

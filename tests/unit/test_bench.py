@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,13 +17,14 @@ from typing import Any
 
 import pytest
 
-from bench import redis_calls, sessions
+from bench import redis_calls, sessions, tls
 from bench.arms import NAMES, Arm, command, logins, name_of
 from bench.logins import PROGRAM, report
 from bench.measure import USAGE, Run
 from bench.ranks import mann_whitney
 from bench.report import HEADER, RATIO_HEADER, ratios, table
 from lab.inventory import ROOT
+from tests.certificates import self_signed
 
 NO_BOX: Any = None
 
@@ -204,3 +206,55 @@ def test_the_ways_to_read_a_session_are_shown_with_what_they_leave() -> None:
     header, _, row = redis_calls.table({"pipelined": cost}).splitlines()
     assert header.count("|") == row.count("|")
     assert row == "| pipelined | **25.0** (20.0-30.0) | 4.0 | 1 |"
+
+
+@pytest.fixture
+def https_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The port of a server whose certificate is for www.example.com, trusted by programs that start from now on."""
+    own = self_signed(["www.example.com"])
+    file = tmp_path / "server.pem"
+    file.write_text(own.certificate + own.key)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+
+    class Site(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/status/backend1" else 404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(file)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as site:
+        site.socket = context.wrap_socket(site.socket, server_side=True)
+        Thread(target=site.serve_forever).start()
+        try:
+            yield site.server_port
+        finally:
+            site.shutdown()
+
+
+@pytest.mark.parametrize("way", [way for way in tls.WAYS if way.tls], ids=lambda way: way.name)
+def test_requests_over_tls_are_sent_in_each_way(https_port: int, way: tls.Way) -> None:
+    """The program itself checks that sessions are resumed, or not."""
+    argument = {
+        **{"address": "127.0.0.1", "port": https_port, "name": "www.example.com", "path": "/status/backend1"},
+        **{"requests": 3, "tls": True, "kept": way.kept, "resumed": way.resumed},
+    }
+    assert printed(tls.PROGRAM, argument).startswith("TLSv1.")
+    with pytest.raises(subprocess.CalledProcessError):
+        printed(tls.PROGRAM, argument | {"path": "/"})
+
+
+def test_the_cost_of_tls_is_shown_round_by_round() -> None:
+    """A round that is slow in both ways does not count as TLS."""
+    costs = {way.name: [100.0, 200.0, 110.0] for way in tls.WAYS}
+    costs["HTTPS, whole handshakes"] = [400.0, 510.0, 409.0]
+    lines = tls.report(costs, "TLSv1.3").splitlines()
+    assert lines[3] == "| HTTPS, whole handshakes | **409** (400 to 510) | **300** (299 to 310) |"
+    assert lines[2] == "| plain HTTP | **110** (100 to 200) |  |"
+    assert lines[-1].startswith("TLSv1.3. Medians of 3 rounds")
