@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -78,7 +78,8 @@ class Backend:
         if isinstance(body, dict):
             body, headers["Content-Type"] = json.dumps(body), "application/json"
         with closing(HTTPConnection(host, port, timeout=20)) as connection:
-            connection.request(method, path, body, headers)
+            with suppress(BrokenPipeError):  # it may refuse a body before it has read all of it
+                connection.request(method, path, body, headers)
             response = connection.getresponse()
             return Answer(response.status, response.headers.get("Set-Cookie", ""), response.read().decode())
 
