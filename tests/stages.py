@@ -27,6 +27,9 @@ ACME = "tests/testinfra/tls/variables/acme.yml"
 PEBBLE = "tests/testinfra/acme/pebble.yml"
 ROTATION = "testinfra/provisioning/test_rotation.py"
 HTTP_2 = "tests/testinfra/tls/variables/http2.yml"
+DRILLS = "backend1-power frontend1-kill deploy control-no-next control-logout control-swap"
+"""Tests and exercises stop the other daemons and machines of `short`, and `redis-restart` follows on inventory/ha."""
+
 RECAP = re.compile(r"^(?:\S+ \S+ )?(\S+) +: ok=\d+ +changed=(\d+)", re.MULTILINE)
 """A machine and its number of changes. Lines of the log have the time in front."""
 
@@ -101,7 +104,7 @@ REST = [
         [pytest("testinfra", "-m", "provisioning", f"--ignore=tests/{ROTATION}")],
     ),
     Stage("A machine of the lab provisions all others", [pytest("control")]),
-    Stage("Drills: power cuts and deployments", [use("python -m drills short --seed=1 --before=3 --after=4")]),
+    Stage("Drills: power cuts and deployments", [use(f"python -m drills {DRILLS} --seed=1 --before=3 --after=4")]),
     Stage("Every machine reboots", [pytest("testinfra", "-m", "reboot")]),
     Stage(
         "HTTPS instead of plain HTTP",

@@ -54,6 +54,6 @@ def test_every_test_of_the_lab_belongs_to_a_stage() -> None:
         "tests/browser",
         "tests/exercises",
         "tests/control",
-        "drills short",
+        "drills backend1-power",
     ):
         assert part in commands
