@@ -1,7 +1,7 @@
 """What TLS costs on a frontend: `make bench-tls`, on a lab whose site speaks HTTPS.
 
 The client asks a frontend for a backend's health, which it gives over plain HTTP as well: each request on a connection
-of its own or all on one, over HTTPS with whole handshakes or with resumed sessions. All ways take turns.
+of its own, over HTTPS with a whole handshake or with a resumed session. The ways take turns.
 """
 
 from __future__ import annotations
@@ -9,35 +9,21 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import median
-from typing import Any
+from statistics import median, quantiles
 
 from lab.inventory import Inventory
 from lab.machines import SERVERS_IN_USE, Box, Lab
 
-REQUESTS, ROUNDS = 1000, 5
+REQUESTS, ROUNDS = 100, 50
+"""Many short rounds: a moment in which the computer is busy spoils one of them, and the median leaves it out."""
 
 
-@dataclass(frozen=True)
-class Way:
-    """One way to send requests, and the one to which it adds what is measured."""
-
-    name: str
-    tls: bool
-    kept: bool = False
-    resumed: bool = False
-    beside: str = ""
-
-
-PLAIN, PLAIN_KEPT = Way("plain HTTP", tls=False), Way("plain HTTP, one connection", tls=False, kept=True)
-WAYS = (
-    PLAIN,
-    Way("HTTPS, whole handshakes", tls=True, beside=PLAIN.name),
-    Way("HTTPS, resumed sessions", tls=True, resumed=True, beside=PLAIN.name),
-    PLAIN_KEPT,
-    Way("HTTPS, one connection", tls=True, kept=True, beside=PLAIN_KEPT.name),
-)
+PLAIN = "plain HTTP"
+WAYS = {
+    PLAIN: {"tls": False, "resumed": False},
+    "HTTPS, whole handshake": {"tls": True, "resumed": False},
+    "HTTPS, resumed session": {"tls": True, "resumed": True},
+}
 
 PROGRAM = r"""
 import json, socket, ssl, sys
@@ -52,42 +38,44 @@ def connect(session=None):
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return context.wrap_socket(link, server_hostname=argument["name"], session=session) if argument["tls"] else link
 
-def ask(link, connection):
-    request = f"GET {argument['path']} HTTP/1.1\r\nHost: {argument['name']}\r\nConnection: {connection}\r\n\r\n"
+def ask(link):
+    request = f"GET {argument['path']} HTTP/1.1\r\nHost: {argument['name']}\r\nConnection: close\r\n\r\n"
     link.sendall(request.encode())
     answer = HTTPResponse(link)
     answer.begin()
     answer.read()
     if answer.status != 200:
         sys.exit(f"{argument['path']} was answered {answer.status}")
-    if answer.will_close and connection == "keep-alive":
-        sys.exit(f"the frontend closes the connection after {argument['path']}")
 
-def describe(link):
-    global protocol
-    if argument["tls"]:
-        protocol = f"{link.version()}, {link.cipher()[0]}"
-
-if argument["kept"]:
+session = None
+if argument["resumed"]:
     with connect() as link:
-        describe(link)
-        for _ in range(argument["requests"]):
-            ask(link, "keep-alive")
-else:
-    session = None
-    if argument["resumed"]:
-        with connect() as link:  # its session comes with the answer
-            ask(link, "close")
-            session = link.session
-    for _ in range(argument["requests"]):
-        with connect(session) as link:
-            describe(link)
-            if argument["tls"] and link.session_reused != argument["resumed"]:
+        ask(link)
+        session = link.session  # which comes with the answer
+for _ in range(argument["requests"]):
+    with connect(session) as link:
+        if argument["tls"]:
+            protocol = f"{link.version()}, {link.cipher()[0]}"
+            if link.session_reused != argument["resumed"]:
                 sys.exit("a session was " + ("not resumed" if argument["resumed"] else "resumed"))
-            ask(link, "close")
+        ask(link)
 json.dump(protocol, sys.stdout)
 """
 """Sends the requests, and prints the version and the cipher of TLS."""
+
+
+PROCESSOR_TIME = r"""
+import json, os, sys
+unit, total = json.load(sys.stdin), 0
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        if open(f"/proc/{pid}/cgroup").read().strip().endswith("/" + unit):
+            total += int(open(f"/proc/{pid}/schedstat").read().split()[0])
+    except OSError:
+        pass  # it has just ended
+print(total)
+"""
+"""Prints the nanoseconds for which a unit's processes have run."""
 
 
 def main() -> None:
@@ -120,35 +108,36 @@ def measure(lab: Lab, requests: int, rounds: int) -> tuple[dict[str, list[float]
         "path": f"/status/{next(iter(role['nginx_backends']))}",
         "requests": requests,
     }
-    costs: dict[str, list[float]] = {way.name: [] for way in WAYS}
+    costs: dict[str, list[float]] = {way: [] for way in WAYS}
     protocol = ""
     for number in range(rounds):
         for way in WAYS if number % 2 else reversed(WAYS):
-            port = role["nginx_tls_port" if way.tls else "nginx_port"]
-            argument = common | {"port": port, "tls": way.tls, "kept": way.kept, "resumed": way.resumed}
+            port = role["nginx_tls_port" if WAYS[way]["tls"] else "nginx_port"]
             before = _processor_us(frontend)
-            protocol = client.python(PROGRAM, argument) or protocol
-            costs[way.name].append((_processor_us(frontend) - before) / requests)
+            protocol = client.python(PROGRAM, common | {"port": port} | WAYS[way]) or protocol
+            costs[way].append((_processor_us(frontend) - before) / requests)
     return costs, protocol
 
 
 def _processor_us(frontend: Box) -> float:
     """Return the processor time of the frontend's nginx, all processes together, in microseconds."""
-    return int(frontend.output("systemctl show --property=CPUUsageNSec --value nginx.service")) / 1000
+    return float(frontend.python(PROCESSOR_TIME, frontend.service)) / 1000
 
 
 def report(costs: Mapping[str, Sequence[float]], protocol: str) -> str:
     """Return the table; what TLS adds is taken round by round."""
     lines = ["| way | nginx's processor time for each request, µs | of it TLS |", "|---|---|---|"]
-    for way in WAYS:
-        times = costs[way.name]
-        added = [one - other for one, other in zip(times, costs.get(way.beside, []), strict=bool(way.beside))]
-        lines.append(f"| {way.name} | {_spread(times)} | {_spread(added) if added else ''} |")
-    return "\n".join([*lines, "", f"{protocol}. Medians of {len(costs[PLAIN.name])} rounds, with minimum and maximum"])
+    for way, times in costs.items():
+        added = [time - plain for time, plain in zip(times, costs[PLAIN], strict=True)]
+        lines.append(f"| {way} | {_spread(times)} | {_spread(added) if way != PLAIN else ''} |")
+    return "\n".join([*lines, "", f"{protocol}. Medians of {len(costs[PLAIN])} rounds; half of them lie within"])
 
 
-def _spread(values: Sequence[Any]) -> str:
-    return f"**{median(values):.0f}** ({min(values):.0f} to {max(values):.0f})"
+def _spread(values: Sequence[float]) -> str:
+    if len(values) < 2:
+        return f"**{values[0]:.0f}**"
+    low, _, high = quantiles(values, n=4, method="inclusive")
+    return f"**{median(values):.0f}** ({low:.0f} to {high:.0f})"
 
 
 if __name__ == "__main__":
