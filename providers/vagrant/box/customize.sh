@@ -41,7 +41,8 @@ mkdir -p "$root/var/lib/systemd/linger"
 
 # GRUB's images contain all modules, and Debian keeps /vmlinuz and /initrd.img pointing to the newest kernel. So GRUB
 # itself need not stay. The kernel's check of the timer fails now and then in emulated machines that boot on a busy
-# computer ("IO-APIC + timer doesn't work"); with KVM, the kernel leaves it out by itself.
+# computer ("IO-APIC + timer doesn't work"); with KVM, the kernel leaves it out by itself. After a panic, nobody is there
+# to press a button.
 cat > "$root/boot/revezamento.cfg" <<GRUB
 search --no-floppy --label revezamento --set=root
 linux /vmlinuz root=LABEL=revezamento ro net.ifnames=0 no_timer_check panic=10 console=tty0 console=ttyS0
