@@ -300,10 +300,12 @@ class Lab:
         """Every secret by its name in the inventory. Never print one or put it on a command line."""
         return {name: str(self.vars[name]) for name in self.vars if name.startswith("secret_")}
 
-    def everywhere(self, ask: Callable[[Box], T], boxes: Sequence[Box] | None = None) -> dict[str, T]:
-        """Call `ask` for all machines in parallel; return the results by machine name."""
+    def everywhere(
+        self, ask: Callable[[Box], T], boxes: Sequence[Box] | None = None, *, at_once: int | None = None
+    ) -> dict[str, T]:
+        """Call `ask` for all machines in parallel, or for `at_once` of them; return the results by machine name."""
         chosen = list(self if boxes is None else boxes)
-        with ThreadPoolExecutor(len(chosen) or 1) as pool:
+        with ThreadPoolExecutor(at_once or len(chosen) or 1) as pool:
             return dict(zip((box.name for box in chosen), pool.map(ask, chosen), strict=True))
 
     @contextmanager

@@ -26,6 +26,9 @@ def slowness(value: str) -> int:
 SLOW = slowness(os.environ.get("LAB_SLOW", ""))
 """The factor for all deadlines, including those within which a connection must be refused."""
 
+BOOTS_AT_ONCE = os.cpu_count() if SLOW > 1 else None
+"""How many machines may boot at the same time; None for all. Emulated machines would only take turns."""
+
 
 def wait_until(ask: Callable[[], T | None], what: str, seconds: float = 20) -> T:
     """Call `ask` repeatedly and return its first true result. LAB_SLOW multiplies `seconds`.

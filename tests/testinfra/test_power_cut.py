@@ -1,18 +1,17 @@
-"""All machines lose their power at once and get it back. What was acknowledged before is still there."""
+"""All machines are without power at once, and get it back. What was acknowledged before is still there."""
 
 from __future__ import annotations
 
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
 
 from lab.machines import Box, Lab
-from lab.power import provider_of
-from lab.waiting import wait_until
+from lab.power import Provider, provider_of
+from lab.waiting import BOOTS_AT_ONCE, wait_until
 from tests.testinfra.browser import Browser, logged_in, serves
 
 pytestmark = [pytest.mark.disruptive, pytest.mark.reboot]
@@ -23,8 +22,9 @@ FLUSH_SECONDS = 2
 USERS = "/usr/local/sbin/revezamento users"
 
 
-def runs_commands(box: Box) -> bool:
-    return not box.problem()
+def boot(provider: Provider, box: Box) -> None:
+    provider.on(box.name)
+    wait_until(lambda: not box.problem(), f"{box.name} runs commands", BOOT_SECONDS)
 
 
 @pytest.fixture
@@ -53,12 +53,10 @@ def test_nothing_acknowledged_is_lost(
     time.sleep(FLUSH_SECONDS)
     provider = provider_of(lab.names("all"))
     lab.everywhere(Box.disconnect)
-    with ThreadPoolExecutor(len(list(lab))) as pool:
-        list(pool.map(provider.off, lab.names("all")))
-        assert not any(pool.map(provider.is_on, lab.names("all")))
-        list(pool.map(provider.on, lab.names("all")))
+    lab.everywhere(lambda box: provider.off(box.name))
+    assert not any(lab.everywhere(lambda box: provider.is_on(box.name)).values())
+    lab.everywhere(partial(boot, provider), at_once=BOOTS_AT_ONCE)
     for box in lab:
-        wait_until(partial(runs_commands, box), f"{box.name} runs commands", BOOT_SECONDS)
         wait_until(partial(box.is_active, *box.units), f"the units of {box.name} are active", BOOT_SECONDS)
     wait_until(lambda: serves(staying, lab), "every frontend reaches every backend", BOOT_SECONDS)
     assert staying.get("/perfil", cookie=kept).json.get("usuario") == demo_users[0]["usuario"]

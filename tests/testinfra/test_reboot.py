@@ -1,4 +1,4 @@
-"""All machines reboot at once, recover without intervention, and keep the users' sessions."""
+"""All machines reboot, at once if they are not emulated, recover without intervention, and keep the users' sessions."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pytest
 
 from lab.machines import Box, Lab
-from lab.waiting import wait_until
+from lab.waiting import BOOTS_AT_ONCE, wait_until
 from tests.testinfra.browser import Browser, logged_in, serves
 
 pytestmark = [pytest.mark.disruptive, pytest.mark.reboot]
@@ -34,14 +33,13 @@ def boot_time(box: Box) -> str:
     return box.output("systemctl show --property=UserspaceTimestampMonotonic --property=UserspaceTimestamp")
 
 
-def has_rebooted(box: Box, previous: str) -> bool:
-    return boot_time(box) != previous
-
-
-def start_reboot(box: Box) -> None:
+def reboot(box: Box) -> None:
+    """Reboot a machine and wait until it runs commands again."""
+    previous = boot_time(box)
     with suppress(RuntimeError, AssertionError):  # the connection may end before the command does
         box.root("systemctl --no-block reboot")
     box.disconnect()
+    wait_until(lambda: boot_time(box) != previous, f"{box.name} has rebooted", BOOT_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +47,7 @@ def before(lab: Lab, new_browser: Callable[[], Browser], demo_users: list[dict[s
     """Log in, then reboot every machine."""
     browser = logged_in(new_browser(), demo_users[0])
     state = Before(browser.kept_cookie, browser.get("/perfil").json)
-    boot_times = lab.everywhere(boot_time)
-    lab.everywhere(start_reboot)
-    for box in lab:
-        wait_until(partial(has_rebooted, box, boot_times[box.name]), f"{box.name} has rebooted", BOOT_SECONDS)
+    lab.everywhere(reboot, at_once=BOOTS_AT_ONCE)
     return state
 
 
