@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -116,6 +117,19 @@ def test_a_verb_fails_with_its_command(tree: Tree) -> None:
     status = tree.make("status")
     assert status.returncode != 0
     assert "Error 7" in status.stderr
+
+
+def test_two_runs_on_one_lab_are_refused(tree: Tree) -> None:
+    """Each would undo the other's work. Looking is allowed, and an ended run holds nobody up."""
+    assert tree.make("provision").returncode == 0
+    with (tree.root / ".lab" / "play.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refused = tree.make("deploy")
+        assert tree.make("status").returncode == 0
+    assert refused.returncode != 0
+    assert refused.stdout == ""
+    assert "error: make provision is at work on this lab. Remedy: wait for it" in refused.stderr
+    assert tree.make("deploy").returncode == 0
 
 
 @pytest.mark.parametrize("vagrant", [False, True], ids=["containers", "virtual machines"])
