@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ansible._internal._datatag._tags import Origin
 from ansible.parsing.dataloader import DataLoader
-from inventory_problems import Machine
+from preflight.machine import Machine
 
 from lab.inventory import ROOT, Inventory
 from tests.unit.conftest import Copy
