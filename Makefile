@@ -18,7 +18,7 @@ OWN = $(SETTINGS) own
 # Asks for sudo's password if sudo needs one.
 BECOME = $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
 # One line for each play; V=1 make up shows Ansible's own output instead.
-PLAYBOOK = lab/play $@ $(BECOME)
+PLAYBOOK = lab/alone 'make $@' lab/play $@ $(BECOME)
 export STAGES_STARTED := $(shell date +%s)
 
 # What differs by provider: $(call BY_PROVIDER,for Vagrant,for containers).

@@ -67,7 +67,15 @@ def tree(tmp_path: Path) -> Tree:
     tree = Tree(tmp_path)
     for name in ("lab", "production"):
         (tmp_path / "inventory" / name).mkdir(parents=True)
-    for name in ("Makefile", "lab/__init__.py", "lab/settings.py", "lab/play", "lab/provider", "lab/verify"):
+    for name in (
+        "Makefile",
+        "lab/__init__.py",
+        "lab/settings.py",
+        "lab/alone",
+        "lab/play",
+        "lab/provider",
+        "lab/verify",
+    ):
         (tree.root / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tree.root / name)
     for tool in ("ansible-playbook", "vagrant", "pytest"):
@@ -122,7 +130,7 @@ def test_a_verb_fails_with_its_command(tree: Tree) -> None:
 def test_two_runs_on_one_lab_are_refused(tree: Tree) -> None:
     """Each would undo the other's work. Looking is allowed, and an ended run holds nobody up."""
     assert tree.make("provision").returncode == 0
-    with (tree.root / ".lab" / "play.lock").open() as lock:
+    with (tree.root / ".lab" / "lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         refused = tree.make("deploy")
         assert tree.make("status").returncode == 0
