@@ -16,6 +16,13 @@ from tests.browser.visit import Visit
 from tests.extra_vars import extra_vars
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("browser")
+
+
 @pytest.fixture(scope="session")
 def lab(pytestconfig: pytest.Config) -> Iterator[Lab]:
     lab = Lab(Inventory.load(overrides=extra_vars(pytestconfig)))

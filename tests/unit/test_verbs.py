@@ -215,6 +215,23 @@ def test_both_suites_know_the_markers(suite: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_browser_can_be_left_out() -> None:
+    """As for emulated machines: no test of the page is selected, so Chromium is not installed either."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-m",
+        "not provisioning and not browser",
+        "tests/browser",
+    ]
+    assert (
+        subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode
+        == pytest.ExitCode.NO_TESTS_COLLECTED
+    )
+
+
 def test_help_fits_a_terminal(tree: Tree) -> None:
     """Its groups are in the order in which newcomers need them."""
     lines = tree.make("help").stdout.splitlines()
