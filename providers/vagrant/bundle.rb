@@ -47,11 +47,18 @@ module Lab
 
     # The project's files; from .lab only the key, because the machine generates its own secrets.
     def paths
-      found = (Dir.children(@root) - LEFT_OUT).flat_map do |top|
-        below = Dir.glob("**/*", File::FNM_DOTMATCH, base: File.join(@root, top)).map { |path| File.join(top, path) }
-        [top, *below]
-      end
-      [*found, *KEYS].select { |path| File.file?(File.join(@root, path)) && !path.split("/").include?("__pycache__") }
+      found = (Dir.children(@root) - LEFT_OUT).sort.flat_map { |top| files(top) }
+      [*found, *KEYS].select { |path| File.file?(File.join(@root, path)) }
+    end
+
+    # The files at and below a path. Links to folders are followed: inventories share their variables by them.
+    def files(path)
+      return [] if File.basename(path) == "__pycache__"
+
+      full = File.join(@root, path)
+      return [path] unless File.directory?(full)
+
+      Dir.children(full).sort.flat_map { |name| files(File.join(path, name)) }
     end
 
     def mode(path, content)

@@ -71,6 +71,13 @@ class TestBundle < Minitest::Test
     FileUtils.remove_entry(state)
   end
 
+  def test_inventories_keep_variables_that_they_share_by_a_link
+    write("inventory/lab/group_vars/all/lab.yml", "lab_domain: example\n")
+    FileUtils.mkdir_p(File.join(@root, "inventory", "small"))
+    File.symlink("../lab/group_vars", File.join(@root, "inventory", "small", "group_vars"))
+    assert_equal [0o644, "lab_domain: example\n"], packed["inventory/small/group_vars/all/lab.yml"]
+  end
+
   def test_the_command_names_machines_and_settings
     expected = %w[env LAB_INVENTORY=inventory/lab sh providers/vagrant/with-provider-resolver
                   sh providers/vagrant/provision redis1,client 172.20.0.4 </dev/null]
