@@ -14,9 +14,9 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1]))  # Ansible itself only finds the plugin
 
-from preflight.addresses import bad_addresses, lab_network, wrong_public_side
+from preflight.addresses import bad_addresses, lab_network, missing_tiers, wrong_public_side
 from preflight.balancing import wrong_balancing
-from preflight.firewall import missing_tiers, wrong_policy, wrong_rules
+from preflight.firewall import wrong_policy, wrong_rules
 from preflight.machine import Groups, Machine
 from preflight.names import (
     bad_secrets,

@@ -1,4 +1,4 @@
-"""Each machine has an address of its own, in the lab's network, and the site's public side has some."""
+"""Every tier has machines, and each machine an address of its own, also on the site's public side."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ipaddress
 import os
 from collections.abc import Iterator
 
-from preflight.machine import Groups, Machines, as_ipv4, as_network, nearest
+from preflight.machine import Groups, Machines, Tiers, as_ipv4, as_network, nearest
 
 PRIVATE_NETWORKS = tuple(ipaddress.IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 PUBLIC_ADDRESSES = ("nginx_public_addresses", "bind_public_addresses", "www_public_addresses")
@@ -24,6 +24,16 @@ def lab_network(machines: Machines) -> tuple[ipaddress.IPv4Network | None, list[
     where = "LAB_SUBNET in your environment" if os.environ.get("LAB_SUBNET") == subnet else machine.place("lab_subnet")
     what = f"`{subnet}` is not the first three numbers of a private network"
     return None, [f"{where}: {what}. Write it like 192.168.57."]
+
+
+def missing_tiers(groups: Groups, machines: Machines, tiers: Tiers) -> Iterator[str]:
+    files = {machine.place("inventory_hostname").rpartition(":")[0] for machine in machines.values()}
+    for tier, entry in tiers.items():
+        if not groups.get(tier) and entry.get("required", True):
+            what = "is empty" if tier in groups else "is missing"
+            renamed = nearest(tier, set(groups) - set(tiers)).replace("Did you mean", "Is that")
+            where = ", ".join(sorted(files)) or "the inventory"
+            yield f"{where}: group `{tier}` {what}. {renamed or 'Every tier needs a machine.'}"
 
 
 def bad_addresses(machines: Machines, network: ipaddress.IPv4Network | None) -> Iterator[str]:

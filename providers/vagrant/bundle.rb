@@ -53,12 +53,16 @@ module Lab
 
     # The files at and below a path. Links to folders are followed: inventories share their variables by them.
     def files(path)
-      return [] if File.basename(path) == "__pycache__"
-
       full = File.join(@root, path)
       return [path] unless File.directory?(full)
+      return [] if File.basename(path) == "__pycache__" || endless?(full)
 
       Dir.children(full).sort.flat_map { |name| files(File.join(path, name)) }
+    end
+
+    # Whether a folder is a link to one that it stands in.
+    def endless?(folder)
+      "#{File.realpath(File.dirname(folder))}/".start_with?("#{File.realpath(folder)}/")
     end
 
     def mode(path, content)

@@ -78,6 +78,12 @@ class TestBundle < Minitest::Test
     assert_equal [0o644, "lab_domain: example\n"], packed["inventory/small/group_vars/all/lab.yml"]
   end
 
+  def test_a_link_to_a_folder_that_it_stands_in_is_left_out
+    before = packed.keys
+    File.symlink("..", File.join(@root, "lab", "up"))
+    assert_equal before, packed.keys
+  end
+
   def test_the_command_names_machines_and_settings
     expected = %w[env LAB_INVENTORY=inventory/lab sh providers/vagrant/with-provider-resolver
                   sh providers/vagrant/provision redis1,client 172.20.0.4 </dev/null]
