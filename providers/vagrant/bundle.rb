@@ -10,19 +10,18 @@ module Lab
     FOLDER = "revezamento" # in the home directory of the login user
     ARCHIVE = "/tmp/revezamento.tar"
     LEFT_OUT = %w[.git .vagrant .venv .lab .mypy_cache .ruff_cache .pytest_cache .ansible __pycache__].freeze
+    RECORD = ".lab/settings"
     KEYS = %w[.lab/ssh/id_ed25519 .lab/ssh/id_ed25519.pub].freeze
 
     def initialize(root: ROOT, settings: Lab.settings)
       @root, @settings = root, settings
     end
 
-    # Writes the tar file. Windows has no executable bit: a file that begins with `#!` gets one.
+    # Writes the tar file: the project, and the lab's settings, which `make` on that machine uses.
     def write(file)
       Gem::Package::TarWriter.new(file) do |tar|
-        paths.each do |path|
-          content = File.binread(File.join(@root, path))
-          tar.add_file_simple(path, mode(path, content), content.bytesize) { |entry| entry.write(content) }
-        end
+        paths.each { |path| add(tar, path, File.binread(File.join(@root, path))) }
+        add(tar, RECORD, @settings.text("LAB_INVENTORY" => inventory))
       end
     end
 
@@ -45,6 +44,10 @@ module Lab
 
     private
 
+    def add(tar, path, content)
+      tar.add_file_simple(path, mode(path, content), content.bytesize) { |entry| entry.write(content) }
+    end
+
     # The project's files; from .lab only the key, because the machine generates its own secrets.
     def paths
       found = (Dir.children(@root) - LEFT_OUT).sort.flat_map { |top| files(top) }
@@ -65,6 +68,7 @@ module Lab
       "#{File.realpath(File.dirname(folder))}/".start_with?("#{File.realpath(folder)}/")
     end
 
+    # Windows has no executable bit: a file that begins with `#!` gets one.
     def mode(path, content)
       return 0o600 if KEYS.include?(path)
 

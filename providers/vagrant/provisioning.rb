@@ -65,7 +65,7 @@ module Lab
 
       names = fresh.empty? ? machines.keys.map { |machine| machine.name.to_s } : answering
       interface.info("Provisioning #{names.join(', ')} with Ansible#{" on #{Lab.control}" if Lab.control}.")
-      return interface.success(AFTERWARDS) if Control.for(machines.keys.first).provision(names, addresses(fresh))
+      return interface.success(afterwards) if Control.for(machines.keys.first).provision(names, addresses(fresh))
 
       unmark(fresh)
       raise Problem, "Ansible failed; the output above says where and why. The machines stay up.\n" \
@@ -99,6 +99,9 @@ module Lab
       Lab.inventory.machines.select { |machine| names.include?(machine.name) }.map(&:address)
     end
 
-    AFTERWARDS = "The lab is provisioned. Next: make status, make verify, make ssh HOST=client."
+    def afterwards
+      where = ", after vagrant ssh #{Lab.control} and cd #{Bundle::FOLDER}" if Lab.control
+      "The lab is provisioned. Next#{where}: make status, make verify, make ssh HOST=client."
+    end
   end
 end

@@ -35,7 +35,12 @@ module Lab
     # Records the settings of a new lab. subnet: the inventory's, for when LAB_SUBNET is not set.
     def record(subnet:)
       FileUtils.mkdir_p(File.dirname(@file), mode: 0o700)
-      File.binwrite(@file, RECORDED.map { |name| "#{name}=#{self[name] || (subnet if name == 'LAB_SUBNET')}\n" }.join)
+      File.binwrite(@file, text("LAB_SUBNET" => self["LAB_SUBNET"] || subnet))
+    end
+
+    # What the record says. instead: name => value, where it is not ours.
+    def text(instead)
+      RECORDED.map { |name| "#{name}=#{instead.fetch(name) { self[name] }}\n" }.join
     end
 
     private

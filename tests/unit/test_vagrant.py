@@ -279,7 +279,7 @@ def test_vagrant_fails_when_ansible_fails(fake: FakeLab) -> None:
 
 
 def test_a_machine_of_the_lab_can_run_ansible(fake: FakeLab) -> None:
-    """Windows has no Ansible: the machine gets the project and the key, and none of this computer's secrets."""
+    """Windows has no Ansible: the machine gets the project, the key and the settings, and none of our secrets."""
     settings = {"LAB_CONTROL": "client", "LAB_INVENTORY": "inventory/lab"}  # one that the client gets, too
     run = fake.vagrant("up", "redis1", "client", **settings)
     assert run.returncode == 0, run.stdout + run.stderr
@@ -290,7 +290,8 @@ def test_a_machine_of_the_lab_can_run_ansible(fake: FakeLab) -> None:
         modes = {member.name: member.mode for member in archive}
     assert {"ansible/site.yml", "app/pyproject.toml", "inventory/lab/hosts.yml", "requirements.txt"} <= set(modes)
     assert (modes["lab/bootstrap"], modes["ansible.cfg"]) == (0o755, 0o644)
-    assert {name for name in modes if name.startswith(".lab/")} <= {".lab/ssh/id_ed25519", ".lab/ssh/id_ed25519.pub"}
+    ours = {name for name in modes if name.startswith(".lab/")} - {".lab/ssh/id_ed25519", ".lab/ssh/id_ed25519.pub"}
+    assert ours == {".lab/settings"}
     assert not [name for name in modes if name.startswith((".git/", ".venv/", ".vagrant/"))]
 
 

@@ -36,9 +36,9 @@ class TestBundle < Minitest::Test
   end
 
   # Path => [mode, content]
-  def packed
+  def packed(**environment)
     archive = StringIO.new("".b)
-    bundle.write(archive)
+    bundle(**environment).write(archive)
     archive.rewind
     Gem::Package::TarReader.new(archive).to_h { |entry| [entry.full_name, [entry.header.mode, entry.read]] }
   end
@@ -95,6 +95,12 @@ class TestBundle < Minitest::Test
     assert_includes command(INVENTORY: File.join(@root, "inventory", "ha")), "LAB_INVENTORY=inventory/ha"
     problem = assert_raises(Lab::Problem) { command(INVENTORY: "/elsewhere") }
     assert_includes problem.message, "LAB_INVENTORY=/elsewhere is outside the project"
+  end
+
+  def test_make_on_the_machine_uses_the_labs_settings
+    assert_equal [0o644, "LAB_INVENTORY=inventory/lab\nLAB_SUBNET=\nLAB_RELEASE=trixie\n"], packed[".lab/settings"]
+    _, record = packed(INVENTORY: File.join(@root, "inventory", "small"), SUBNET: "192.168.57")[".lab/settings"]
+    assert_equal "LAB_INVENTORY=inventory/small\nLAB_SUBNET=192.168.57\nLAB_RELEASE=trixie\n", record
   end
 
   def test_the_script_keeps_the_machines_own_state_and_the_login_shells_options
