@@ -157,6 +157,10 @@ test-exercises: tools # solves all exercises on the lab that is up, right and wr
 test-production: tools workbench # docs/production.md, typed on servers that the lab did not make
 	@pytest -q tests/production
 
+.PHONY: test-servers
+test-servers: tools workbench # the first part of it, on six servers: they are installed, and serve users
+	@pytest -q tests/production/test_installation.py --small -k 'not verify'
+
 # What needs no machine
 .PHONY: lint
 lint: tools

@@ -22,7 +22,14 @@ from tests.production.cloud import PRIVATE, PUBLIC, Cloud, run
 
 BOOT_SECONDS = 120
 DOMAIN = "example.com"
+PROVISION = "ansible-playbook -i inventory/production ansible/site.yml"
 ACME_SERVER, ACME_OCTET = "acme", 250
+SPARE = r"(?m)^ +(dns2|backend2|backend3): .*\n"
+"""Lines of the inventory that `--small` leaves out. Two frontends stay, because they share a certificate."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--small", action="store_true", help="six servers instead of nine")
 
 
 @dataclass(frozen=True)
@@ -73,12 +80,20 @@ class Site:
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     def address(self, server: str, network: str = PRIVATE) -> str:
-        return f"{network}.{servers(self.tree / 'inventory' / 'production')[server]}"
+        return f"{network}.{self.servers[server]}"
+
+    @property
+    def servers(self) -> dict[str, int]:
+        """Each server's name and the last octet of its addresses."""
+        return servers((self.tree / "inventory" / "production" / "hosts.yml").read_text(encoding="utf-8"))
+
+    def tier(self, name: str) -> list[str]:
+        """Its servers, such as dns1 and dns2 of `dns`."""
+        return [server for server in self.servers if re.fullmatch(rf"{name}\d", server)]
 
 
-def servers(inventory: Path) -> dict[str, int]:
-    """Each server's name and the last octet of its addresses."""
-    tiers = yaml.safe_load((inventory / "hosts.yml").read_text(encoding="utf-8"))["all"]["children"]
+def servers(inventory: str) -> dict[str, int]:
+    tiers = yaml.safe_load(inventory)["all"]["children"]
     hosts = {name: host for tier in tiers.values() for name, host in tier["hosts"].items()}
     return {name: int(host["ansible_host"].rpartition(".")[2]) for name, host in hosts.items()}
 
@@ -100,7 +115,7 @@ def vault_command() -> str:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The site, installed."""
     home = tmp_path_factory.mktemp("administrator")
     site = Site(home / "revezamento", home)
@@ -110,13 +125,25 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     for name in filter(None, files):
         (site.tree / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, site.tree / name, follow_symlinks=False)
-    cloud = Cloud(servers(ROOT / "inventory" / "production.example") | {ACME_SERVER: ACME_OCTET})
+    example = site.tree / "inventory" / "production.example" / "hosts.yml"
+    if request.config.getoption("--small"):
+        example.write_text(re.sub(SPARE, "", example.read_text(encoding="utf-8")), encoding="utf-8")
+    cloud = Cloud(servers(example.read_text(encoding="utf-8")) | {ACME_SERVER: ACME_OCTET})
     try:
         cloud.create((home / "id_ed25519.pub").read_text(encoding="utf-8"))
         install(site)
         yield site
     finally:
         cloud.remove()
+
+
+@pytest.fixture(scope="session")
+def maria(site: Site) -> dict[str, str]:
+    """A user, added as docs/operations.md says."""
+    password = secrets.token_urlsafe(16)
+    add = next(line for line in documented("## Manage users", "docs/operations.md")[0].splitlines() if " add " in line)
+    site.ssh(site.tier("backend")[-1], f"{add.split('    #')[0].strip()} --password-stdin", password + "\n")
+    return {"usuario": "maria", "senha": password}
 
 
 def install(site: Site) -> None:
@@ -127,7 +154,7 @@ def install(site: Site) -> None:
     site.replace("hosts.yml", "10.20.0.", f"{PRIVATE}.")
     site.replace("group_vars/all/site.yml", "{{ lookup('ansible.builtin.env', 'HOME') }}", str(site.home))
     site.type(vault_command())
-    for server in (*servers(site.tree / "inventory" / "production"), ACME_SERVER):
+    for server in (*site.servers, ACME_SERVER):
         wait_for(site, server)
     go_public(site)
     use_acme_server(site)
@@ -145,7 +172,7 @@ def go_public(site: Site) -> None:
         text, count = re.subn(
             rf"(?m)^( +{tier}\d: {{ansible_host: )(\S+), ([^}}]+)}}", rf"\1\2, \3, {variable}: [\2]}}", text
         )
-        assert count == 2, tier
+        assert count == len(site.tier(tier)), tier
     path.write_text(text, encoding="utf-8")
 
 
@@ -161,6 +188,11 @@ def use_acme_server(site: Site) -> None:
 
 def acme_address() -> str:
     return f"{PUBLIC}.{ACME_OCTET}"
+
+
+def changed(recap: str) -> dict[str, int]:
+    """From Ansible's recap: how many tasks changed each server."""
+    return {name: int(count) for name, count in re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", recap, re.MULTILINE)}
 
 
 def without_prompt(command: str) -> str:
