@@ -10,7 +10,7 @@ module Lab
     FOLDER = "revezamento" # in the home directory of the login user
     ARCHIVE = "/tmp/revezamento.tar"
     LEFT_OUT = %w[.git .vagrant .venv .lab .mypy_cache .ruff_cache .pytest_cache .ansible __pycache__].freeze
-    RECORD = ".lab/settings"
+    SETTINGS = ".lab/settings"
     KEYS = %w[.lab/ssh/id_ed25519 .lab/ssh/id_ed25519.pub].freeze
 
     def initialize(root: ROOT, settings: Lab.settings)
@@ -21,7 +21,7 @@ module Lab
     def write(file)
       Gem::Package::TarWriter.new(file) do |tar|
         paths.each { |path| add(tar, path, File.binread(File.join(@root, path))) }
-        add(tar, RECORD, @settings.text("LAB_INVENTORY" => inventory))
+        add(tar, SETTINGS, @settings.text("LAB_INVENTORY" => inventory))
       end
     end
 

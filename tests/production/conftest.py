@@ -126,7 +126,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         (site.tree / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, site.tree / name, follow_symlinks=False)
     example = site.tree / "inventory" / "production.example" / "hosts.yml"
-    if request.config.getoption("--small"):
+    if request.config.getoption("--small", default=False):
         example.write_text(re.sub(SPARE, "", example.read_text(encoding="utf-8")), encoding="utf-8")
     cloud = Cloud(servers(example.read_text(encoding="utf-8")) | {ACME_SERVER: ACME_OCTET})
     try:
