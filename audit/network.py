@@ -117,8 +117,8 @@ def testssl_script(site: Site) -> str:
     site_name = f"https://{site.lab.site_name}:{site.lab.site_port}/"
     # Its status says how much it found.
     return (
-        f"folder=$(mktemp -d); {shlex.join(words)} --jsonfile $folder/report.json {shlex.quote(site_name)} >&2; "
-        "cat $folder/report.json || exit; rm -r $folder"
+        f"export TMPDIR=$(mktemp -d); {shlex.join(words)} --jsonfile $TMPDIR/report.json {shlex.quote(site_name)} >&2; "
+        "cat $TMPDIR/report.json || exit; rm -r $TMPDIR"
     )
 
 

@@ -142,8 +142,8 @@ def _sqlmap(site: Site, url: str, target: str, options: str) -> list[Finding]:
     how = "--batch --level 2 --risk 1 --dbms mysql --technique BEUST --time-sec 2 --timeout 10 --retries 1 --threads 1"
     plain = "--flush-session --disable-coloring --ignore-code 401,429"
     script = (
-        f"folder=$(mktemp -d); sqlmap -u {shlex.quote(url)} {options} {how} {plain} --output-dir $folder </dev/null; "
-        "rm -r $folder"
+        f"export TMPDIR=$(mktemp -d); sqlmap -u {shlex.quote(url)} {options} {how} {plain} "
+        "--output-dir $TMPDIR </dev/null; rm -r $TMPDIR"
     )
     name = f"sqlmap-{target.rpartition(' ')[2]}.txt"
     return [read_sqlmap(site.keep(name, run_on(site.client, script, SQLMAP_SECONDS)), target)]
