@@ -158,8 +158,8 @@ test-production: tools workbench # docs/production.md, typed on servers that the
 	@pytest -q tests/production
 
 .PHONY: test-servers
-test-servers: tools workbench # the first part of it, on six servers: they are installed, and serve users
-	@pytest -q tests/production/test_installation.py --small -k 'not verify'
+test-servers: tools workbench # the same on six servers, and with Mitogen
+	@pytest -q tests/production --small
 
 # What needs no machine
 .PHONY: lint

@@ -1,5 +1,6 @@
 """Fixtures for all test suites."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="variables that override the inventory's: the FILE passed to ansible-playbook as --extra-vars=@FILE",
     )
+
+
+def pytest_configure() -> None:
+    """What fixtures have started ends with the run, however it is stopped: SIGTERM cleans up as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,10 @@ from lab.inventory import ROOT, Inventory
 PLAIN = "not provisioning and not reboot"
 ROUTE_COOKIE = "tests/testinfra/persistence/variables"
 HTTPS = "tests/testinfra/tls/variables/lab_ca.yml"
+PRODUCTION = "audit/variables.yml"
+SCANNERS = "bandit gixy ssh-audit schemathesis"
+"""The quick ones: they come from PyPI, and need nothing on the machines."""
+
 ACME = "tests/testinfra/tls/variables/acme.yml"
 PEBBLE = "tests/testinfra/acme/pebble.yml"
 ROTATION = "testinfra/provisioning/test_rotation.py"
@@ -107,9 +111,13 @@ REST = [
     Stage("Drills: power cuts and deployments", [use(f"python -m drills {DRILLS} --seed=1 --before=3 --after=4")]),
     Stage("Every machine reboots", [pytest("testinfra", "-m", "reboot")]),
     Stage(
-        "HTTPS instead of plain HTTP",
-        [site(f"--extra-vars=@{HTTPS}"), pytest("testinfra", "-m", "tls and not disruptive", "--extra-vars", HTTPS)],
+        "HTTPS, and a closed firewall",
+        [
+            site(f"--extra-vars=@{PRODUCTION}"),
+            pytest("testinfra", "-m", "tls and not disruptive", "--extra-vars", PRODUCTION),
+        ],
     ),
+    Stage("Scanners", [use(f"python -m audit --extra-vars=@{PRODUCTION} --only {SCANNERS}")]),
 ]
 DOWN = Stage("Remove the lab", ["make down"])
 MODES = [
@@ -162,7 +170,10 @@ HA_TLS = [
     Stage("Plain connections again", [site(CHANGE), use(f"pytest -q {MACHINE_TESTS} -m 'not disruptive and {PLAIN}'")]),
     Stage("Other secrets", [pytest(ROTATION)]),
 ]
-BOXES = Stage("Vagrant's boxes: built, checked, booted", ["make test-box"])
+ELSEWHERE = Stage(
+    "Vagrant's boxes, and servers that the lab did not make",
+    ["make --jobs --output-sync=line test-box test-servers"],
+)
 
 
 def duration(seconds: float) -> str:
@@ -174,7 +185,7 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="the long rest as well")
     parser.add_argument("--modes", action="store_true", help="other modes of the lab that is up, instead of all others")
     options = parser.parse_args()
-    stages = [*SHORT, *REST, DOWN, *HA, DOWN, BOXES] if options.all else [*SHORT, DOWN]
+    stages = [*SHORT, *REST, DOWN, *HA, DOWN, ELSEWHERE] if options.all else [*SHORT, DOWN]
     if options.modes:
         stages = HA_TLS if len(Inventory.load().hosts("redis")) > 1 else MODES
     started, table = time.monotonic(), []

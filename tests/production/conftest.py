@@ -29,15 +29,19 @@ SPARE = r"(?m)^ +(dns2|backend2|backend3): .*\n"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--small", action="store_true", help="six servers instead of nine")
+    parser.addoption("--small", action="store_true", help="six servers instead of nine, and Mitogen")
 
 
 @dataclass(frozen=True)
 class Site:
-    """A copy of the project with `inventory/production`, and an administrator's computer around it."""
+    """A copy of the project with `inventory/production`, and an administrator's computer around it.
+
+    `before` is what the administrator types first in each terminal.
+    """
 
     tree: Path
     home: Path
+    before: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -55,7 +59,7 @@ class Site:
 
     def type(self, commands: str, *, fails: bool = False) -> str:
         """What an administrator types in the project's folder; returns what it prints."""
-        script = f"set -e; [ ! -e .venv/bin/activate ] || . .venv/bin/activate\n{commands}"
+        script = f"set -e; [ ! -e .venv/bin/activate ] || . .venv/bin/activate\n{self.before}\n{commands}"
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=self.tree,
@@ -118,7 +122,8 @@ def vault_command() -> str:
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The site, installed."""
     home = tmp_path_factory.mktemp("administrator")
-    site = Site(home / "revezamento", home)
+    is_small = request.config.getoption("--small", default=False)
+    site = Site(home / "revezamento", home, documented("### Faster runs")[0] if is_small else "")
     (home / "vault-password").write_text(secrets.token_hex(16), encoding="utf-8")
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "id_ed25519"))
     files = run("git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
@@ -126,7 +131,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         (site.tree / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, site.tree / name, follow_symlinks=False)
     example = site.tree / "inventory" / "production.example" / "hosts.yml"
-    if request.config.getoption("--small", default=False):
+    if is_small:
         example.write_text(re.sub(SPARE, "", example.read_text(encoding="utf-8")), encoding="utf-8")
     cloud = Cloud(servers(example.read_text(encoding="utf-8")) | {ACME_SERVER: ACME_OCTET})
     try:

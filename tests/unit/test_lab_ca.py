@@ -4,6 +4,7 @@ have to change."""
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from lab.inventory import ROOT, Inventory
+from lab.settings import MITOGEN
 from tests.stages import RECAP
 
 SITE = "www.meutrabalho.com.br"
@@ -43,7 +45,12 @@ class Control:
         command = [sys.executable, "-m", "ansible", "playbook", "--inventory=inventory/lab", "--diff", *options]
         variables = json.dumps(self.variables | changes)
         done = subprocess.run(
-            [*command, "--extra-vars", variables, str(play)], cwd=ROOT, capture_output=True, text=True, timeout=120
+            [*command, "--extra-vars", variables, str(play)],
+            cwd=ROOT,
+            env=os.environ | MITOGEN,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "PRIVATE KEY" not in done.stdout + done.stderr

@@ -30,9 +30,8 @@ json.dump(results, sys.stdout)
 
 ACCESS_DENIED, HOST_NOT_ALLOWED, DATABASE_DENIED, TABLE_DENIED, COLUMN_DENIED = 1045, 1130, 1044, 1142, 1143
 NEEDS_PRIVILEGE, NO_PASSWORD = 1227, 1698
-"""MariaDB treats an unknown user as one of its accounts, drawn by the name: NO_PASSWORD if that logs in by its socket."""
-
 REFUSED = {ACCESS_DENIED, HOST_NOT_ALLOWED, DATABASE_DENIED, TABLE_DENIED, COLUMN_DENIED, NEEDS_PRIVILEGE, NO_PASSWORD}
+"""NO_PASSWORD: MariaDB treats an unknown user like one of its accounts, and some of them log in by their socket."""
 
 
 def account(mysql: Box, number: int) -> dict[str, str]:
