@@ -10,7 +10,7 @@ __all__ = ["StrategyModule"]
 # On two cores Mitogen's own policy puts everything but the connections on one of them.
 affinity.policy = affinity.Policy()
 
-# Ansible forks a process for each task and machine. Searching all that it inherits for cycles would take a seventh of
+# Ansible forks a process for each task and machine. Searching all that it inherits for cycles would take an eighth of
 # a run's processor time; without it, a run needs some 10 MB more.
 gc.freeze()
 gc.disable()

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,8 +41,8 @@ class Boxes:
         folder = self.unpacked / provider
         if not folder.exists():
             (entry,) = [entry for entry in self.version["providers"] if entry["name"] == provider]
-            with tarfile.open(self.folder / entry["url"]) as archive:
-                archive.extractall(folder, filter="data")
+            folder.mkdir()
+            subprocess.run(["tar", "-xf", self.folder / entry["url"], "-C", folder], check=True)
         return folder / name
 
 

@@ -29,7 +29,8 @@ def complaint(bench: Workbench, file: File, others: Iterable[File]) -> str:
         run = bench.run(shlex.split(file.validate.replace("%s", file.dest)), beside)
         return f"{file.dest}: {file.validate}\n{run.stdout}{run.stderr}" if run.returncode else ""
     if file.dest.startswith(UNITS):
-        return _unit(bench, file, beside)
+        units = tuple(sorted((dest, text) for dest, text in beside.items() if dest.startswith(UNITS)))
+        return _unit(bench, file.dest, units)
     if file.src not in PARSERS:
         return f"{file.dest}: nothing checks it. Add `validate:` to its task in role {file.role}, or a parser here."
     try:
@@ -50,14 +51,15 @@ def tls_files() -> dict[str, str]:
     return site | {f"/etc/revezamento-tls/{name}": text for name, text in machine.items()}
 
 
-def _unit(bench: Workbench, file: File, beside: dict[str, str]) -> str:
+@cache
+def _unit(bench: Workbench, dest: str, units: tuple[tuple[str, str], ...]) -> str:
     """What systemd reports about a unit, or about a drop-in with its unit. Stubs replace missing programs."""
-    inside = PurePosixPath(file.dest.removeprefix(UNITS)).parts[0]
-    programs = re.findall(r"^Exec\w+=[-@:+!|]*(/\S+)", "\n".join(beside.values()), re.MULTILINE)
+    inside = PurePosixPath(dest.removeprefix(UNITS)).parts[0]
+    programs = re.findall(r"^Exec\w+=[-@:+!|]*(/\S+)", "\n".join(text for _, text in units), re.MULTILINE)
     stubs = "".join(f"test -e {program} || install -D -m 755 /bin/true {program}; " for program in programs)
     verify = f"{stubs} systemd-analyze verify --man=no --recursive-errors=one {inside.removesuffix('.d')}"
-    run = bench.run(["sh", "-c", verify], beside)
-    return f"{file.dest}: {run.stdout}{run.stderr}" if run.returncode or inside in run.stderr else ""
+    run = bench.run(["sh", "-c", verify], dict(units))
+    return f"{dest}: {run.stdout}{run.stderr}" if run.returncode or inside in run.stderr else ""
 
 
 def _resolv_conf(text: str) -> None:

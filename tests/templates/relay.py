@@ -73,7 +73,7 @@ def load(backends: int = 3, **settings: Any) -> Inventory:
 def config(inventory: Inventory, frontend: str = "") -> str:
     """The configuration of a frontend (default: the first one)."""
     machine = inventory.machine(frontend or inventory.groups["frontends"][0])
-    return next(file.text for file in files(machine, "nginx") if file.src == "nginx.conf.j2")
+    return files(machine, "nginx", "nginx.conf.j2")[0].text
 
 
 class Relay:

@@ -93,11 +93,13 @@ def _plays(playbook: str) -> Iterator[dict[str, Any]]:
             yield play
 
 
-def template_tasks(role: str) -> Iterator[dict[str, Any]]:
+@cache
+def template_tasks(role: str) -> list[dict[str, Any]]:
     """The role's template tasks, in all its task files and blocks."""
     loader = DataLoader()
-    for path in sorted((ROLES / role / "tasks").glob("*.yml")):
-        yield from _template_tasks(loader.load_from_file(str(path), trusted_as_template=True) or [])
+    paths = sorted((ROLES / role / "tasks").glob("*.yml"))
+    tasks = [task for path in paths for task in loader.load_from_file(str(path), trusted_as_template=True) or []]
+    return list(_template_tasks(tasks))
 
 
 def _template_tasks(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -108,14 +110,17 @@ def _template_tasks(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield task
 
 
-def files(machine: Machine, role: str, **found: Any) -> list[File]:
-    """The files that the role writes on this machine, with loops unrolled; `found` adds registered facts."""
+def files(machine: Machine, role: str, src: str = "", /, **found: Any) -> list[File]:
+    """The files that the role writes on this machine, with loops unrolled; `found` adds registered facts.
+
+    With `src`, only those from this template.
+    """
     if role in FOUND:
         found = FOUND[role](machine.role(role)) | found
-    return [file for task in template_tasks(role) for file in _unroll(machine, role, task, found)]
+    return [file for task in template_tasks(role) for file in _unroll(machine, role, task, found, src)]
 
 
-def _unroll(machine: Machine, role: str, task: dict[str, Any], found: dict[str, Any]) -> Iterator[File]:
+def _unroll(machine: Machine, role: str, task: dict[str, Any], found: dict[str, Any], src: str) -> Iterator[File]:
     known = found | task.get("vars", {})
     items = machine.role(role, **known).vars.templar.template(task["loop"]) if "loop" in task else [None]
     arguments = next(task[module] for module in MODULES if module in task)
@@ -126,7 +131,8 @@ def _unroll(machine: Machine, role: str, task: dict[str, Any], found: dict[str, 
             name: str(host.vars.templar.template(arguments.get(name, "")))
             for name in ("src", "dest", "mode", "validate")
         }
-        yield File(role=role, text=host.render(ROLES / role / "templates" / options["src"]), **options)
+        if src in ("", options["src"]):
+            yield File(role=role, text=host.render(ROLES / role / "templates" / options["src"]), **options)
 
 
 @cache
@@ -147,7 +153,7 @@ def machines(role: str, variant: str = "lab") -> list[Machine]:
 def text(role: str, src: str, variant: str = "lab", machine: str = "") -> str:
     """The first file that this template renders on the machine (default: the first one with the role)."""
     host = inventory(variant).machine(machine) if machine else machines(role, variant)[0]
-    return next(file.text for file in files(host, role) if file.src == src)
+    return files(host, role, src)[0].text
 
 
 def script(role: str, file: str, name: str, argument: str) -> str:

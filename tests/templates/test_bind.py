@@ -107,7 +107,7 @@ def test_a_secondary_transfers_to_nobody() -> None:
 def transfer_keys(name: str, *, former: str = "") -> tuple[dict[str, str], File]:
     """The secrets in a name server's file of keys, by the names of the keys, and the file."""
     inventory = Inventory.load("inventory/ha", overrides=SECRETS | {"previous_secrets": {"dns_transfer": former}})
-    file = next(file for file in files(inventory.machine(name), "bind") if file.src == "transfer.key.j2")
+    file = files(inventory.machine(name), "bind", "transfer.key.j2")[0]
     found = re.findall(r'^key (\S+) {.*?secret "(.*?)"', file.text, re.MULTILINE | re.DOTALL)
     return {name: b64decode(secret).decode() for name, secret in found}, file
 

@@ -13,7 +13,7 @@ MEMBERS = [f"192.0.2.{last}" for last in range(50, 60)]
 
 
 def config(machine: Machine, **found: object) -> str:
-    return next(file.text for file in files(machine, "keepalived", **found) if file.src == "keepalived.conf.j2")
+    return files(machine, "keepalived", "keepalived.conf.j2", **found)[0].text
 
 
 def priorities(text: str) -> dict[str, int]:
@@ -77,6 +77,6 @@ def test_the_check_has_no_rights() -> None:
 def test_nginx_listens_on_addresses_that_another_frontend_holds() -> None:
     """An address that moves here is served at once, without a reload."""
     for frontend in inventory("ha").hosts("frontends"):
-        conf = next(file.text for file in files(frontend, "nginx") if file.src == "nginx.conf.j2")
+        conf = files(frontend, "nginx", "nginx.conf.j2")[0].text
         floating = frontend.vars["www_floating_addresses"]
         assert re.findall(r"listen (\S+):80 ", conf) == [frontend.address, *floating]

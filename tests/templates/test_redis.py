@@ -85,7 +85,7 @@ def test_an_account_has_the_password_before_as_well(role_and_src: str) -> None:
         for used, before in ((new, old), (old, new))
     ]
     redis1 = [Inventory.load("inventory/ha", overrides=overrides).machine("redis1") for overrides in forms]
-    one, other = ([file.text for file in files(machine, role) if file.src == src] for machine in redis1)
+    one, other = ([file.text for file in files(machine, role, src)] for machine in redis1)
     assert one == other
     line = next(line for line in one[0].splitlines() if line.startswith("user revezamento "))
     assert set(re.findall(r"#(\w+)", line)) == hashes
