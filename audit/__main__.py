@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     variables = Path(options.extra_vars.removeprefix("@")) if options.extra_vars else None
     if variables and not variables.is_file():
         parser.error(f"there is no file {variables}")
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # cleans up as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up as Ctrl-C does
     overrides: Any = (
         DataLoader().load_from_file(str(variables.resolve()), trusted_as_template=True) if variables else None
     )

@@ -40,7 +40,7 @@ def main() -> None:
     if not options.json.parent.is_dir():
         parser.error(f"there is no folder {options.json.parent}")
     ends = monotonic() + options.minutes * 60 - CLEAN_UP_SECONDS
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # cleans up as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up as Ctrl-C does
     lab = Lab(Inventory.load())
     try:
         refuse(lab)

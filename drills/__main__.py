@@ -39,7 +39,7 @@ def main() -> int:
     options = parser.parse_args()
     if not 0 < options.rate <= MAX_REQUESTS_PER_SECOND:
         parser.error(f"--rate must be above 0 and at most {MAX_REQUESTS_PER_SECOND} requests per second")
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # undoes the fault as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # undoes the fault as Ctrl-C does
     selection = " ".join(options.drills)
     name = selection.replace(" ", "+").replace(",", "+")[:60]
     settings = Settings(

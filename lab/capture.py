@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.seconds < 0 or options.packets < 0:
         parser.error("SECONDS and PACKETS must be positive, as in make capture HOST=frontend1 SECONDS=10")
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     lab = Lab(Inventory.load())
     try:
         names = lab.names("all")
