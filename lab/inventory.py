@@ -80,8 +80,8 @@ class Machine:
     def role(self, name: str, **extra: Any) -> Machine:
         """The machine as a task of that role sees it; `extra` holds loop items, registered results and facts."""
         path = ROLES / name
-        # unsafe: not copied, because nobody changes them; copying takes longer than all else here.
         files = [path / "defaults" / "main.yml", path / "vars" / "main.yml"]
+        # `unsafe` returns what was read before without a copy, which would take longer than all else here.
         defaults, internal = (
             self.loader.load_from_file(str(f), trusted_as_template=True, unsafe=True) or {} if f.exists() else {}
             for f in files

@@ -24,15 +24,15 @@ PLAIN = "not provisioning and not reboot"
 ROUTE_COOKIE = "tests/testinfra/persistence/variables"
 HTTPS = "tests/testinfra/tls/variables/lab_ca.yml"
 PRODUCTION = "audit/variables.yml"
-SCANNERS = "bandit gixy ssh-audit schemathesis"
-"""The quick ones: they come from PyPI, and need nothing on the machines."""
-
 ACME = "tests/testinfra/tls/variables/acme.yml"
 PEBBLE = "tests/testinfra/acme/pebble.yml"
 ROTATION = "testinfra/provisioning/test_rotation.py"
 HTTP_2 = "tests/testinfra/tls/variables/http2.yml"
 DRILLS = "backend1-power frontend1-kill deploy control-no-next control-logout control-swap"
 """Tests and exercises stop the other daemons and machines of `short`, and `redis-restart` follows on inventory/ha."""
+
+SCANNERS = "bandit gixy ssh-audit schemathesis"
+"""The quick ones: they come from PyPI, and need nothing on the machines."""
 
 RECAP = re.compile(r"^(?:\S+ \S+ )?(\S+) +: ok=\d+ +changed=(\d+)", re.MULTILINE)
 """A machine and its number of changes. Lines of the log have the time in front."""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from lab.inventory import ROOT
+from lab.waiting import wait_until
 from tests import stages
 from tests.stages import ELSEWHERE, MODES, REST, SHORT, Failed, Stage
 
@@ -60,3 +66,30 @@ def test_every_test_of_the_lab_belongs_to_a_stage() -> None:
         "test-servers",
     ):
         assert part in commands
+
+
+SUITE = """
+import pathlib, pytest, time
+FOLDER = pathlib.Path(__file__).parent
+
+@pytest.fixture
+def machine():
+    (FOLDER / "started").touch()
+    yield
+    (FOLDER / "ended").touch()
+
+def test_it(machine):
+    time.sleep(60)
+"""
+
+
+def test_sigterm_ends_what_a_run_has_started(tmp_path: Path) -> None:
+    """Also where Ctrl-C is ignored, as by a shell's background jobs."""
+    (tmp_path / "test_suite.py").write_text(SUITE, encoding="utf-8")
+    ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
+    pytest_ = [sys.executable, "-m", "pytest", "-p", "tests.conftest", f"--rootdir={tmp_path}", str(tmp_path)]
+    with subprocess.Popen([*ignoring, *pytest_], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}) as run:
+        wait_until((tmp_path / "started").exists, "the test runs", 30)
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(timeout=20) == pytest.ExitCode.INTERRUPTED
+    assert (tmp_path / "ended").exists()
